@@ -1,0 +1,345 @@
+//! One attempt: dial, then move messages between the socket and the rooms until the session ends.
+//!
+//! The hot path is [`Driver::poll`]: read everything that is there, answer it all, flush once.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use super::host::{EventKind, LogLevel};
+use super::request::Request;
+use super::shared::{Link, Shared};
+use super::sync::lock;
+use crate::dispatch::{SessionId, Verdict};
+use crate::endpoint::Endpoint;
+use crate::protocol::Undecodable;
+use crate::session::{End, Received, Session, Transmit};
+use crate::supervisor::{AttemptId, Ended};
+use crate::time::Now;
+use crate::transport::{self, Broken, ConnectError, Incoming, Limits, WebSocket};
+
+/// Messages read before the others on this thread get their turn.
+const READ_BUDGET: usize = 256;
+/// How long a closing session may take: the last answers, the close frame, and the peer's.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// An attempt's bookkeeping. However its task ends, the supervisor and the host are told when this is dropped.
+pub(super) struct Attempt {
+    shared: Arc<Shared>,
+    id: AttemptId,
+    endpoint: Arc<Endpoint>,
+    link: Arc<Link>,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    /// Nothing yet: if it stays so, the task panicked.
+    None,
+    NotConnected(Option<ConnectError>),
+    Ended { end: End, was_established: bool },
+}
+
+impl Attempt {
+    pub(super) fn new(shared: &Arc<Shared>, id: AttemptId, endpoint: Arc<Endpoint>, link: Arc<Link>) -> Attempt {
+        Attempt { shared: shared.clone(), id, endpoint, link, outcome: Outcome::None }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let stopped = End::Stopped.to_string();
+        let (kind, reason, how) = match &self.outcome {
+            Outcome::None => (EventKind::Disconnected, End::Panic.to_string(), Ended::Failed),
+            Outcome::NotConnected(None) => (EventKind::Disconnected, stopped, Ended::Failed),
+            Outcome::NotConnected(Some(error)) => (EventKind::ConnectFailed, with_causes(error), Ended::Failed),
+            Outcome::Ended { end: End::Rejected, .. } => {
+                (EventKind::Rejected, End::Rejected.to_string(), Ended::Rejected)
+            }
+            Outcome::Ended { end, was_established: true } => (EventKind::Disconnected, end.to_string(), Ended::Failed),
+            Outcome::Ended { end, .. } => (EventKind::ConnectFailed, end.to_string(), Ended::Failed),
+        };
+        let retry_in = {
+            let mut control = lock(&self.shared.control);
+            control.attempts.remove(&self.id);
+            control.supervisor.ended(Now::read().instant, self.id, how)
+        };
+        self.shared.event(kind, &self.endpoint, &reason, retry_in);
+        self.shared.attempt_ended.notify_all();
+        self.shared.control_changed.notify_one();
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// The task of one attempt.
+pub(super) async fn run(mut attempt: Attempt) {
+    let (shared, endpoint) = (attempt.shared.clone(), attempt.endpoint.clone());
+    shared.event(EventKind::Connecting, &endpoint, "", None);
+    let settings = &shared.settings;
+    // A notification goes out in one message with others only up to batchBytes, so the larger one bounds it.
+    // A byte of a response may take six as a JSON escape.
+    let max_message = settings.batch_bytes.max(settings.notification_max_bytes).max(settings.max_response_bytes * 6);
+    let limits = Limits { max_incoming: settings.max_message_bytes, max_outgoing: max_message + 4096 };
+    let connected = {
+        let mut dial = pin!(transport::connect(
+            &endpoint.details.url,
+            &shared.trust,
+            limits,
+            settings.connect_timeout
+        ));
+        poll_fn(|cx| {
+            attempt.link.waker.register(cx.waker());
+            if attempt.link.is_ending() { Poll::Ready(Err(None)) } else { dial.as_mut().poll(cx).map_err(Some) }
+        })
+        .await
+    };
+    let socket = match connected {
+        Ok(socket) => socket,
+        Err(why) => {
+            attempt.outcome = Outcome::NotConnected(why);
+            return;
+        }
+    };
+    let now = Now::read();
+    let session = Session::new(now, settings, endpoint.details.token.clone());
+    let mut driver = Driver {
+        timer: Box::pin(sleep_until(Instant::from_std(session.next_timeout()))),
+        socket,
+        session,
+        open: None,
+        attempt: &attempt,
+    };
+    let end = poll_fn(|cx| driver.poll(cx)).await;
+    driver.close(&end).await;
+    let was_established = driver.session.is_established();
+    drop(driver);
+    attempt.outcome = Outcome::Ended { end, was_established };
+}
+
+/// A connection and its state machine.
+struct Driver<'a> {
+    attempt: &'a Attempt,
+    socket: WebSocket,
+    session: Session,
+    /// Set when the session is established.
+    open: Option<SessionId>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        if let Some(open) = self.open {
+            self.attempt.shared.remove_link(open);
+            lock(&self.attempt.shared.dispatch).close(open);
+        }
+    }
+}
+
+impl Driver<'_> {
+    fn group_id(&self) -> &Arc<str> {
+        &self.attempt.endpoint.details.group_id
+    }
+
+    /// Does everything that can be done now. Ready when the session is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        // Before looking at any queue, so that what comes meanwhile wakes us again.
+        self.attempt.link.waker.register(cx.waker());
+        if self.attempt.link.is_ending() {
+            return Poll::Ready(End::Stopped);
+        }
+        match self.turn(cx) {
+            Ok(()) => Poll::Pending,
+            Err(end) => Poll::Ready(end),
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        loop {
+            let now = Now::read();
+            self.session.timeout(now.instant)?;
+            if let Some(open) = self.open {
+                lock(&self.attempt.shared.dispatch).timeout(now, open);
+            }
+            let reading = self.read(cx, now)?;
+            self.write(cx, now)?;
+            match reading {
+                Reading::Drained => {}
+                Reading::BudgetSpent => {
+                    cx.waker().wake_by_ref();
+                    return Ok(());
+                }
+                Reading::Held if self.may_read() => continue,
+                // Answers are lying: the socket wakes us when it takes them.
+                Reading::Held => {}
+            }
+            let next = Instant::from_std(self.next_timeout());
+            if self.timer.deadline() != next {
+                self.timer.as_mut().reset(next);
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn may_read(&self) -> bool {
+        self.open.is_none_or(|open| lock(&self.attempt.shared.dispatch).may_read(open))
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, now: Now) -> Result<Reading, End> {
+        for _ in 0..READ_BUDGET {
+            if !self.may_read() {
+                return Ok(Reading::Held);
+            }
+            match self.socket.poll_receive(cx) {
+                Poll::Pending => return Ok(Reading::Drained),
+                Poll::Ready(Err(broken)) => return Err(end_of(broken)),
+                Poll::Ready(Ok(Incoming::Text(text))) => self.receive(now, Ok(text.as_str()))?,
+                Poll::Ready(Ok(Incoming::Binary(bytes))) => self.receive(now, std::str::from_utf8(&bytes).map_err(|_| ()))?,
+                Poll::Ready(Ok(Incoming::Pong)) => self.session.pong(),
+                Poll::Ready(Ok(Incoming::Closed { code, reason })) => return Err(End::PeerClosed { code, reason }),
+            }
+        }
+        Ok(Reading::BudgetSpent)
+    }
+
+    fn receive(&mut self, now: Now, text: Result<&str, ()>) -> Result<(), End> {
+        let shared = &self.attempt.shared;
+        let received = match text {
+            Ok(text) => self.session.receive(text)?,
+            Err(()) => self.session.undecodable(Undecodable::NotUtf8)?,
+        };
+        match received {
+            Received::Established => {
+                let open = lock(&shared.dispatch).open(self.group_id());
+                self.open = Some(open);
+                lock(&shared.outbox).connection_opened(self.group_id());
+                lock(&shared.control).supervisor.established(now.instant, self.attempt.id);
+                shared.add_link(open, &self.attempt.link);
+                shared.event(EventKind::Established, &self.attempt.endpoint, "", None);
+            }
+            Received::Command { id, request } => {
+                let Some(open) = self.open else { return Ok(()) };
+                // A statement of its own: the lock must be free again before the request is queued.
+                let verdict = lock(&shared.dispatch).request(now, open, &id, &request);
+                if let (Verdict::Call(call), Ok(request)) = (verdict, request) {
+                    shared.calls.push(Request::new(shared, call, &self.attempt.endpoint, &id, request));
+                }
+            }
+            Received::Acknowledged(id) => {
+                let known = lock(&shared.outbox).acknowledge(self.group_id(), &id);
+                if known {
+                    shared.reports.deliveries_waiting();
+                    shared.outbox_changed();
+                } else {
+                    shared.log(LogLevel::Debug, format_args!("acknowledgement of an id that is not in flight"));
+                }
+            }
+            Received::Ignored(why) => {
+                let host_name = &self.attempt.endpoint.details.host_name;
+                shared.log(LogLevel::Warn, format_args!("message ignored: {why} [endpoint {host_name}]"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over all there is, as long as the socket takes it, and flushes once.
+    fn write(&mut self, cx: &mut Context<'_>, now: Now) -> Result<(), End> {
+        while let Poll::Ready(ready) = self.socket.poll_ready(cx) {
+            ready.map_err(end_of)?;
+            let sent = match self.session.poll_transmit(now) {
+                Some(Transmit::Connect(message)) => self.socket.send_text(message.expose().to_owned()),
+                Some(Transmit::Ping) => self.socket.send_ping(),
+                None => match self.next_message(now) {
+                    Some(text) => self.socket.send_text(text),
+                    None => break,
+                },
+            };
+            sent.map_err(end_of)?;
+        }
+        match self.socket.poll_flush(cx) {
+            Poll::Ready(Err(broken)) => Err(end_of(broken)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Answers go before notifications: somebody waits for them.
+    fn next_message(&mut self, now: Now) -> Option<String> {
+        let open = self.open?;
+        let shared = &self.attempt.shared;
+        let answer = lock(&shared.dispatch).poll_transmit(open);
+        answer.or_else(|| lock(&shared.outbox).poll_transmit(now, self.group_id()))
+    }
+
+    fn next_timeout(&self) -> std::time::Instant {
+        let shared = &self.attempt.shared;
+        let session = self.session.next_timeout();
+        let Some(open) = self.open else { return session };
+        let call = lock(&shared.dispatch).next_timeout(open);
+        let resend = lock(&shared.outbox).next_timeout(self.group_id());
+        [call, resend].into_iter().flatten().fold(session, std::cmp::Ord::min)
+    }
+
+    /// Sends the last answers and a close frame and waits a little for the peer's.
+    async fn close(&mut self, end: &End) {
+        let mut code = end.close_code();
+        if code.is_none() && !matches!(end, End::PeerClosed { .. }) {
+            return;
+        }
+        let closing = poll_fn(|cx| {
+            while let Poll::Ready(Ok(())) = self.socket.poll_ready(cx) {
+                let answer = self.open.and_then(|open| lock(&self.attempt.shared.dispatch).poll_transmit(open));
+                let sent = match (answer, code.take()) {
+                    (Some(answer), later) => {
+                        code = later;
+                        self.socket.send_text(answer)
+                    }
+                    (None, Some(code)) => self.socket.send_close(code),
+                    (None, None) => break,
+                };
+                if sent.is_err() {
+                    return Poll::Ready(());
+                }
+            }
+            let flushed = self.socket.poll_flush(cx);
+            loop {
+                match self.socket.poll_receive(cx) {
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    // What still comes is not obeyed any more.
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Pending => break,
+                }
+            }
+            if matches!(flushed, Poll::Ready(Err(_))) { Poll::Ready(()) } else { Poll::Pending }
+        });
+        // A peer that does not answer the close frame in time is left without it.
+        let _ = timeout(CLOSE_TIMEOUT, closing).await;
+    }
+}
+
+enum Reading {
+    Drained,
+    BudgetSpent,
+    Held,
+}
+
+fn end_of(broken: Broken) -> End {
+    match broken {
+        Broken::TooLarge => End::TooLarge,
+        Broken::Violation(how) => End::Violation(how),
+        Broken::Lost(error) => End::Lost(error.to_string()),
+    }
+}

@@ -1,0 +1,57 @@
+//! The I/O thread: carries out what the supervisor decides, one task per attempt.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::driver;
+use super::host::LogLevel;
+use super::shared::{Link, Shared};
+use super::sync::lock;
+use crate::supervisor::{Action, Ended};
+use crate::time::Now;
+use crate::transport::Trust;
+
+/// Runs until `destroy` has begun and every attempt has ended.
+pub(super) async fn run(shared: Arc<Shared>) {
+    drop(tokio::task::spawn_blocking(Trust::warm_up));
+    loop {
+        let (dials, ends, next, quiet) = {
+            let mut control = lock(&shared.control);
+            let control = &mut *control;
+            let now = Now::read().instant;
+            control.supervisor.timeout(now);
+            let (mut dials, mut ends) = (Vec::new(), Vec::new());
+            while let Some(action) = control.supervisor.poll_action() {
+                match action {
+                    Action::Dial { attempt, endpoint } => match control.registry.get(endpoint) {
+                        Some(endpoint) => {
+                            let link = Arc::new(Link::default());
+                            control.attempts.insert(attempt, link.clone());
+                            dials.push((attempt, endpoint.clone(), link));
+                        }
+                        // Removed before its turn came.
+                        None => drop(control.supervisor.ended(now, attempt, Ended::Failed)),
+                    },
+                    Action::End { attempt } => ends.extend(control.attempts.get(&attempt).cloned()),
+                }
+            }
+            (dials, ends, control.supervisor.next_timeout(), control.supervisor.is_quiet())
+        };
+        for (attempt, endpoint, link) in dials {
+            tokio::spawn(driver::run(driver::Attempt::new(&shared, attempt, endpoint, link)));
+        }
+        for link in ends {
+            link.end();
+        }
+        if quiet && shared.is_closing() {
+            break;
+        }
+        let changed = shared.control_changed.notified();
+        match next {
+            Some(next) => drop(timeout_at(Instant::from_std(next), changed).await),
+            None => changed.await,
+        }
+    }
+    shared.log(LogLevel::Debug, format_args!("connector closed"));
+}

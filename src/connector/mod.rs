@@ -1,0 +1,380 @@
+//! The façade in safe Rust: ties the rooms together, owns the threads, and ends them.
+//!
+//! Threads, all named `nbwss-…`: `io` (every socket), `call-N` (the request callback), `report` (events, log
+//! lines, delivery reports), and, while a name is being resolved, `dns`.
+
+mod calls;
+mod driver;
+mod host;
+mod hub;
+mod reports;
+mod request;
+mod shared;
+mod sync;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::endpoint::{self, Details};
+use crate::error::Error;
+use crate::panics;
+use crate::protocol::notification::{self, Image, Job};
+use crate::settings::Settings;
+use crate::time::Now;
+use crate::transport::Trust;
+pub use host::{ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, Host, LogLevel, LogLine};
+pub use request::Request;
+use shared::Shared;
+use sync::{Latch, lock, on_our_thread, wait_until};
+
+/// A name resolution that hangs in the operating system is left behind after this long.
+const RESOLVER_GRACE: Duration = Duration::from_millis(100);
+
+/// Sessions to cloud applications, and everything that goes over them.
+pub struct Connector {
+    shared: Arc<Shared>,
+    latch: Arc<Latch>,
+    /// Until `destroy` is done.
+    owned: Mutex<Owned>,
+}
+
+struct Owned {
+    threads: Vec<JoinHandle<()>>,
+    host: Option<Arc<dyn Host>>,
+}
+
+impl Connector {
+    /// Makes a connector that is not started: it takes endpoints and notifications but dials nobody.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::Tls`] for `tls.caFile`; [`Error::System`] where a thread cannot be made.
+    pub fn new(settings: Settings, host: Arc<dyn Host>) -> Result<Connector, Error> {
+        let trust = Trust::load(settings.ca_file.as_deref())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .thread_name("nbwss-dns")
+            .max_blocking_threads(16)
+            .build()
+            .map_err(|source| Error::System { what: "the I/O runtime cannot be made", source })?;
+        let call_threads = settings.dispatch_threads;
+        let shared = Arc::new(Shared::new(settings, trust, host.wants_deliveries()));
+        let connector = Connector {
+            shared,
+            latch: Arc::default(),
+            owned: Mutex::new(Owned { threads: Vec::new(), host: Some(host.clone()) }),
+        };
+        let made = connector
+            .spawn("nbwss-io", move |shared| io_thread(runtime, shared))
+            .and_then(|()| connector.spawn_with_host("nbwss-report", &host, reports::run))
+            .and_then(|()| {
+                (0..call_threads)
+                    .try_for_each(|n| connector.spawn_with_host(&format!("nbwss-call-{n}"), &host, calls::run))
+            });
+        drop(host);
+        if let Err(source) = made {
+            let _ = connector.destroy();
+            return Err(Error::System { what: "a thread cannot be made", source });
+        }
+        Ok(connector)
+    }
+
+    fn spawn_with_host(
+        &self,
+        name: &str,
+        host: &Arc<dyn Host>,
+        work: fn(&Shared, Arc<dyn Host>),
+    ) -> std::io::Result<()> {
+        let host = host.clone();
+        self.spawn(name, move |shared| work(shared, host))
+    }
+
+    fn spawn(&self, name: &str, work: impl FnOnce(&Arc<Shared>) + Send + 'static) -> std::io::Result<()> {
+        let (shared, latch) = (self.shared.clone(), self.latch.clone());
+        latch.enter();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            sync::mark_thread();
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| work(&shared))) {
+                let text = panics::text_of(&*payload);
+                shared.log(LogLevel::Error, format_args!("a thread of the library panicked: {text}"));
+            }
+            drop(shared);
+            latch.leave();
+        });
+        match thread {
+            Ok(thread) => {
+                lock(&self.owned).threads.push(thread);
+                Ok(())
+            }
+            Err(error) => {
+                self.latch.leave();
+                Err(error)
+            }
+        }
+    }
+
+    fn open(&self) -> Result<&Shared, Error> {
+        if self.shared.is_closing() {
+            return Err(Error::IllegalState("the connector is being destroyed"));
+        }
+        Ok(&self.shared)
+    }
+
+    /// Starts dialling. Idempotent; also after [`Connector::stop`].
+    ///
+    /// # Errors
+    /// [`Error::IllegalState`] after `destroy`, as for every call below.
+    pub fn start(&self) -> Result<(), Error> {
+        self.set_running(true)
+    }
+
+    /// Ends all sessions with a close frame and dials no more. Does not wait; idempotent. Notifications stay.
+    ///
+    /// # Errors
+    /// As for [`Connector::start`].
+    pub fn stop(&self) -> Result<(), Error> {
+        self.set_running(false)
+    }
+
+    fn set_running(&self, running: bool) -> Result<(), Error> {
+        let shared = self.open()?;
+        {
+            let mut control = lock(&shared.control);
+            control.running = running;
+            control.supervisor.set_running(Now::read().instant, running);
+        }
+        shared.control_changed.notify_one();
+        Ok(())
+    }
+
+    /// Starts or stops one server group. The others go on, and the group's notifications stay.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a group without an endpoint.
+    pub fn set_group_running(&self, group_id: &str, running: bool) -> Result<(), Error> {
+        let shared = self.open()?;
+        if !lock(&shared.control).supervisor.set_group_running(Now::read().instant, group_id, running) {
+            return Err(Error::NotFound { what: "server group", name: group_id.to_owned() });
+        }
+        shared.control_changed.notify_one();
+        Ok(())
+    }
+
+    /// Adds one endpoint.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateEndpoint`] where the host name is taken.
+    pub fn add_endpoint(&self, details: Details) -> Result<(), Error> {
+        self.add_endpoints(vec![details])
+    }
+
+    /// Adds the endpoint, or all endpoints of the array, in the JSON text: all or nothing.
+    ///
+    /// # Errors
+    /// [`Error::InvalidEndpoint`] names the field; [`Error::DuplicateEndpoint`].
+    pub fn add_endpoints_json(&self, json: &str) -> Result<(), Error> {
+        self.add_endpoints(endpoint::parse(json)?)
+    }
+
+    /// As [`Connector::add_endpoints_json`], from a file.
+    ///
+    /// # Errors
+    /// In addition [`Error::File`] where it cannot be read.
+    pub fn add_endpoints_file(&self, path: &Path) -> Result<(), Error> {
+        self.add_endpoints(endpoint::read_file(path)?)
+    }
+
+    fn add_endpoints(&self, all: Vec<Details>) -> Result<(), Error> {
+        let shared = self.open()?;
+        let now = Now::read().instant;
+        {
+            let mut control = lock(&shared.control);
+            let added = control.registry.add(all)?;
+            // The outbox learns of the group before the group can connect.
+            let mut outbox = lock(&shared.outbox);
+            for endpoint in added {
+                let details = &endpoint.details;
+                outbox.add_group(&details.group_id);
+                control.supervisor.add(now, &details.group_id, endpoint.id, details.priority);
+            }
+        }
+        shared.control_changed.notify_one();
+        Ok(())
+    }
+
+    /// Removes an endpoint, by host name without case, and ends its session. With its group's last endpoint go
+    /// the group's notifications, each with a report.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn remove_endpoint(&self, host_name: &str) -> Result<(), Error> {
+        let shared = self.open()?;
+        {
+            let mut control = lock(&shared.control);
+            let removed = control.registry.remove(host_name)?;
+            let group_id = &removed.details.group_id;
+            control.supervisor.remove(Now::read().instant, group_id, removed.id);
+            if !control.registry.has_group(group_id) {
+                lock(&shared.outbox).remove_group(group_id);
+            }
+        }
+        shared.control_changed.notify_one();
+        shared.reports.deliveries_waiting();
+        shared.outbox_changed();
+        Ok(())
+    }
+
+    /// All endpoints by host name, without their tokens.
+    ///
+    /// # Errors
+    /// As for [`Connector::start`].
+    pub fn endpoints(&self) -> Result<Vec<EndpointInfo>, Error> {
+        let control = lock(&self.open()?.control);
+        let info = |endpoint: &Arc<endpoint::Endpoint>| EndpointInfo {
+            host_name: endpoint.details.host_name.clone(),
+            url: endpoint.details.url.as_str().to_owned(),
+            group_id: endpoint.details.group_id.clone(),
+            priority: endpoint.details.priority,
+            state: control.supervisor.state(&endpoint.details.group_id, endpoint.id),
+        };
+        Ok(control.registry.iter().map(info).collect())
+    }
+
+    /// Accepts a job notification for every server group there is. Never waits for the network. Returns its
+    /// sequence number.
+    ///
+    /// # Errors
+    /// [`Error::InvalidNotification`] names the field; [`Error::NoEndpoint`]; [`Error::QueueFull`] at a limit of
+    /// the outbox.
+    pub fn notify_job(&self, job: &Job<'_>) -> Result<u64, Error> {
+        self.notify(job.encode()?)
+    }
+
+    /// Accepts an image notification; otherwise as [`Connector::notify_job`].
+    ///
+    /// # Errors
+    /// As for [`Connector::notify_job`].
+    pub fn notify_image(&self, image: &Image<'_>) -> Result<u64, Error> {
+        self.notify(image.encode()?)
+    }
+
+    /// Accepts a payload element that the host encoded: `{"notificationType": …, "object": …, "data": [{…}]}`.
+    ///
+    /// # Errors
+    /// As for [`Connector::notify_job`].
+    pub fn notify_json(&self, element: &str) -> Result<u64, Error> {
+        self.notify(notification::check_element(element)?.to_owned())
+    }
+
+    fn notify(&self, element: String) -> Result<u64, Error> {
+        let shared = self.open()?;
+        let sequence = lock(&shared.outbox).accept(element)?;
+        shared.wake_all();
+        Ok(sequence)
+    }
+
+    /// Waits until every accepted notification is acknowledged (or given up) and its report was made.
+    ///
+    /// # Errors
+    /// [`Error::IllegalState`] on a thread of ours, or when `destroy` begins. Running out of time is not an
+    /// error here: [`Drained::complete`] tells.
+    pub fn drain(&self, timeout: Duration) -> Result<Drained, Error> {
+        refuse_on_our_thread()?;
+        let shared = self.open()?;
+        let over = |idle: bool| idle || shared.is_closing();
+        wait_until(&shared.outbox, &shared.outbox_settled, Instant::now() + timeout, |outbox| over(outbox.is_idle()));
+        self.open()?;
+        let outbox = lock(&shared.outbox);
+        let counts = outbox.counts();
+        Ok(Drained {
+            delivered: counts.delivered,
+            pending: counts.pending,
+            abandoned: counts.abandoned,
+            complete: outbox.is_idle(),
+        })
+    }
+
+    /// After [`Connector::stop`]: waits until every session has ended.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`]; [`Error::IllegalState`] while started, on a thread of ours, or when `destroy` begins.
+    pub fn wait(&self, timeout: Duration) -> Result<(), Error> {
+        refuse_on_our_thread()?;
+        let shared = self.open()?;
+        let mut started = false;
+        let quiet = wait_until(&shared.control, &shared.attempt_ended, Instant::now() + timeout, |control| {
+            started = control.running;
+            started || shared.is_closing() || control.supervisor.is_quiet()
+        });
+        self.open()?;
+        match (started, quiet) {
+            (true, _) => Err(Error::IllegalState("the connector is started: call stop before wait")),
+            (false, true) => Ok(()),
+            (false, false) => Err(Error::Timeout("sessions are still ending")),
+        }
+    }
+
+    /// Ends everything within `shutdown.timeout`: requests in flight get 503, sessions a close frame, and what
+    /// is not acknowledged a report. Afterwards no callback runs, and the host is dropped.
+    ///
+    /// # Errors
+    /// [`Error::IllegalState`] on a thread of ours. [`Error::Timeout`] where a callback of the host has not
+    /// returned: none will be begun any more, and `destroy` may be called again to wait longer.
+    pub fn destroy(&self) -> Result<(), Error> {
+        refuse_on_our_thread()?;
+        let shared = &self.shared;
+        let deadline = Instant::now() + shared.settings.shutdown_timeout;
+        if shared.set_closing() {
+            lock(&shared.dispatch).shut_down(Now::read());
+            lock(&shared.control).supervisor.set_running(Now::read().instant, false);
+            shared.control_changed.notify_one();
+            // Whoever drains or waits finds that we are closing.
+            drop(lock(&shared.outbox));
+            shared.outbox_settled.notify_all();
+            shared.attempt_ended.notify_all();
+        }
+        if !self.latch.wait(deadline) {
+            shared.reports.silence();
+            return Err(Error::Timeout("a callback of the host has not returned"));
+        }
+        let (threads, host) = {
+            let mut owned = lock(&self.owned);
+            (std::mem::take(&mut owned.threads), owned.host.take())
+        };
+        for thread in threads {
+            // Its panic, if any, was caught and logged inside.
+            let _ = thread.join();
+        }
+        drop(host);
+        Ok(())
+    }
+}
+
+impl Drop for Connector {
+    fn drop(&mut self) {
+        let _ = self.destroy();
+    }
+}
+
+fn io_thread(runtime: tokio::runtime::Runtime, shared: &Arc<Shared>) {
+    let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(hub::run(shared.clone()))));
+    runtime.shutdown_timeout(RESOLVER_GRACE);
+    lock(&shared.outbox).shut_down();
+    shared.reports.deliveries_waiting();
+    if let Err(payload) = ran {
+        let text = panics::text_of(&*payload);
+        shared.log(LogLevel::Error, format_args!("the I/O thread panicked, no session is left: {text}"));
+    }
+    shared.reports.close();
+    shared.calls.close();
+}
+
+fn refuse_on_our_thread() -> Result<(), Error> {
+    if on_our_thread() {
+        return Err(Error::IllegalState("a call that waits cannot be made from a callback: it would wait for itself"));
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! The report thread: events, log lines and delivery reports, one after another, on no other thread's time.
+
+use std::collections::VecDeque;
+use std::mem::take;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use super::host::{Delivery, Event, Host, LogLevel, LogLine};
+use super::shared::Shared;
+use super::sync::lock;
+use crate::panics;
+
+/// Events and log lines that wait at the most. A host whose callback does not return loses what comes after
+/// (and is told how much); delivery reports wait in the outbox instead and are never lost.
+const MAX_WAITING: usize = 4096;
+
+/// What waits for the report thread.
+#[derive(Default)]
+pub(super) struct Reports {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// No callback may begin any more: `destroy` gave up waiting for one that does not return.
+    silenced: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Item>,
+    lost: u64,
+    deliveries: bool,
+    closed: bool,
+}
+
+enum Item {
+    Event(Event),
+    Log(LogLine),
+}
+
+impl Reports {
+    pub(super) fn event(&self, event: Event) {
+        self.push(Item::Event(event));
+    }
+
+    pub(super) fn log(&self, line: LogLine) {
+        self.push(Item::Log(line));
+    }
+
+    fn push(&self, item: Item) {
+        let mut state = lock(&self.state);
+        if state.waiting.len() < MAX_WAITING {
+            state.waiting.push_back(item);
+            self.changed.notify_one();
+        } else {
+            state.lost += 1;
+        }
+    }
+
+    /// The outbox has delivery reports.
+    pub(super) fn deliveries_waiting(&self) {
+        let mut state = lock(&self.state);
+        if !state.deliveries {
+            state.deliveries = true;
+            self.changed.notify_one();
+        }
+    }
+
+    /// What waits is still reported; then the thread ends.
+    pub(super) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn silence(&self) {
+        self.silenced.store(true, Ordering::Release);
+    }
+
+    /// The next things to report; `None` when closed and empty.
+    fn wait(&self) -> Option<(VecDeque<Item>, u64)> {
+        let mut state = lock(&self.state);
+        while state.waiting.is_empty() && !state.deliveries {
+            if state.closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.deliveries = false;
+        Some((take(&mut state.waiting), take(&mut state.lost)))
+    }
+
+    fn is_silenced(&self) -> bool {
+        self.silenced.load(Ordering::Acquire)
+    }
+}
+
+/// The report thread's work until [`Reports::close`].
+pub(super) fn run(shared: &Shared, host: Arc<dyn Host>) {
+    let guarded = |callback: &dyn Fn(&dyn Host)| {
+        if shared.reports.is_silenced() {
+            return;
+        }
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(&*host))) {
+            let text = panics::text_of(&*payload);
+            shared.log(LogLevel::Error, format_args!("a callback panicked: {text}"));
+        }
+    };
+    while let Some((items, lost)) = shared.reports.wait() {
+        for item in items {
+            guarded(&|host| match &item {
+                Item::Event(event) => host.on_event(event),
+                Item::Log(line) => host.on_log(line),
+            });
+        }
+        if lost > 0 {
+            shared.log(LogLevel::Warn, format_args!("{lost} events and log lines were lost: a callback is too slow"));
+        }
+        loop {
+            // A statement of its own: the lock must not be held during the callbacks.
+            let report = lock(&shared.outbox).poll_report();
+            let Some(report) = report else { break };
+            for sequence in report.first..=report.last {
+                let delivery = Delivery { sequence, group_id: report.group_id.clone(), outcome: report.outcome };
+                guarded(&|host| host.on_delivery(&delivery));
+            }
+            lock(&shared.outbox).report_told(&report);
+            shared.outbox_changed();
+        }
+    }
+}

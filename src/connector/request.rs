@@ -1,0 +1,129 @@
+//! A REST call in the host's hands.
+
+use std::sync::{Arc, Weak};
+
+use super::shared::Shared;
+use super::sync::lock;
+use crate::dispatch::CallId;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::protocol::{self, CommandRequest, Header, Response};
+use crate::time::Now;
+
+/// A REST call that the cloud application asks for. The first answer counts; a request that is dropped
+/// without one is answered with 500. It may outlive the connector: an answer is then [`Error::Expired`].
+pub struct Request {
+    connector: Weak<Shared>,
+    call: CallId,
+    endpoint: Arc<Endpoint>,
+    id: String,
+    method: String,
+    uri: String,
+    headers: Vec<Header>,
+    body: Option<String>,
+}
+
+impl Request {
+    pub(super) fn new(
+        connector: &Arc<Shared>,
+        call: CallId,
+        endpoint: &Arc<Endpoint>,
+        id: &str,
+        request: CommandRequest<'_>,
+    ) -> Request {
+        let owned = |(name, value): (std::borrow::Cow<str>, std::borrow::Cow<str>)| (name.into_owned(), value.into_owned());
+        Request {
+            connector: Arc::downgrade(connector),
+            call,
+            endpoint: endpoint.clone(),
+            id: id.to_owned(),
+            method: request.method.into_owned(),
+            uri: request.uri.into_owned(),
+            headers: request.headers.into_iter().map(owned).collect(),
+            body: request.body.map(|body| body.into_owned()),
+        }
+    }
+
+    /// The COMMAND's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The endpoint that asks.
+    pub fn host_name(&self) -> &str {
+        &self.endpoint.details.host_name
+    }
+
+    /// The endpoint's server group.
+    pub fn group_id(&self) -> &str {
+        &self.endpoint.details.group_id
+    }
+
+    /// The HTTP method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Path and query.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Names and values in the order sent.
+    pub fn headers(&self) -> &[Header] {
+        &self.headers
+    }
+
+    /// The first header with this name, compared without case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|header| header.0.eq_ignore_ascii_case(name)).map(|header| header.1.as_str())
+    }
+
+    /// The body, where there is one.
+    pub fn body(&self) -> Option<&str> {
+        self.body.as_deref()
+    }
+
+    /// Answers.
+    ///
+    /// # Errors
+    /// [`Error::Expired`] after the deadline, after an earlier answer, or when the connector is gone;
+    /// [`Error::InvalidArgument`] for a body over `dispatch.maxResponseBytes`, in which case the peer gets 500.
+    pub fn respond(&self, response: &Response) -> Result<(), Error> {
+        let connector = self.connector.upgrade().ok_or(Error::Expired)?;
+        let max = connector.settings.max_response_bytes;
+        if response.body_bytes() > max {
+            self.fail(500, "the host's answer is too large")?;
+            let why = format!("is {} bytes long; dispatch.maxResponseBytes is {max}", response.body_bytes());
+            return Err(Error::InvalidArgument { argument: "response.body", why });
+        }
+        let session = lock(&connector.dispatch).respond(Now::read(), self.call, response);
+        match session {
+            Ok(session) => {
+                if let Some(session) = session {
+                    connector.wake(session);
+                }
+                Ok(())
+            }
+            Err(_) => Err(Error::Expired),
+        }
+    }
+
+    /// Answers with an error in the shape of NetBackup's: `{"errorCode": status, "errorMessage": message}`.
+    ///
+    /// # Errors
+    /// As for [`Request::respond`].
+    pub fn fail(&self, status_code: u16, message: &str) -> Result<(), Error> {
+        self.respond(&protocol::error_response(status_code, message))
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        // Expired is the ordinary case here: it has been answered.
+        let _ = self.fail(500, "the host gave no answer");
+        if let Some(connector) = self.connector.upgrade() {
+            lock(&connector.dispatch).release(self.call);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What the host's threads and ours share, and who wakes whom.
+//!
+//! One lock is never taken while another is held, but for `outbox` under `control`; and no lock is held during
+//! a callback.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
+
+use super::calls::Calls;
+use super::host::{Event, EventKind, LogLevel, LogLine, one_line};
+use super::reports::Reports;
+use super::sync::lock;
+use crate::dispatch::{Dispatch, SessionId};
+use crate::endpoint::{Endpoint, Registry};
+use crate::outbox::Outbox;
+use crate::settings::Settings;
+use crate::supervisor::{AttemptId, Supervisor};
+use crate::transport::Trust;
+
+/// The state of one connector.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) trust: Trust,
+    pub(super) control: Mutex<Control>,
+    /// Tells the I/O thread that `control` changed.
+    pub(super) control_changed: Notify,
+    /// Tells waiting host threads that an attempt ended.
+    pub(super) attempt_ended: Condvar,
+    pub(super) outbox: Mutex<Outbox>,
+    /// Tells waiting host threads that the outbox may be idle.
+    pub(super) outbox_settled: Condvar,
+    pub(super) dispatch: Mutex<Dispatch>,
+    /// The established sessions.
+    links: RwLock<HashMap<SessionId, Arc<Link>>>,
+    pub(super) reports: Reports,
+    pub(super) calls: Calls,
+    /// `destroy` has begun.
+    closing: AtomicBool,
+}
+
+/// What the administrator's calls change.
+pub(super) struct Control {
+    pub(super) registry: Registry,
+    pub(super) supervisor: Supervisor,
+    /// Every attempt and session under way.
+    pub(super) attempts: HashMap<AttemptId, Arc<Link>>,
+    pub(super) running: bool,
+}
+
+/// A handle on the task of one attempt: wakes it, or tells it to end.
+#[derive(Default)]
+pub(super) struct Link {
+    pub(super) waker: AtomicWaker,
+    ending: AtomicBool,
+}
+
+impl Link {
+    pub(super) fn end(&self) {
+        self.ending.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings, trust: Trust, with_deliveries: bool) -> Shared {
+        Shared {
+            trust,
+            control: Mutex::new(Control {
+                registry: Registry::default(),
+                supervisor: Supervisor::new(&settings, fastrand::u64(..)),
+                attempts: HashMap::new(),
+                running: false,
+            }),
+            control_changed: Notify::new(),
+            attempt_ended: Condvar::new(),
+            outbox: Mutex::new(Outbox::new(&settings, with_deliveries)),
+            outbox_settled: Condvar::new(),
+            dispatch: Mutex::new(Dispatch::new(&settings)),
+            links: RwLock::default(),
+            reports: Reports::default(),
+            calls: Calls::default(),
+            closing: AtomicBool::new(false),
+            settings,
+        }
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Returns whether this call was the first.
+    pub(super) fn set_closing(&self) -> bool {
+        !self.closing.swap(true, Ordering::AcqRel)
+    }
+
+    pub(super) fn add_link(&self, session: SessionId, link: &Arc<Link>) {
+        self.links.write().unwrap_or_else(PoisonError::into_inner).insert(session, link.clone());
+    }
+
+    pub(super) fn remove_link(&self, session: SessionId) {
+        self.links.write().unwrap_or_else(PoisonError::into_inner).remove(&session);
+    }
+
+    /// There is an answer for the session.
+    pub(super) fn wake(&self, session: SessionId) {
+        if let Some(link) = self.links.read().unwrap_or_else(PoisonError::into_inner).get(&session) {
+            link.waker.wake();
+        }
+    }
+
+    /// There is a notification for every session.
+    pub(super) fn wake_all(&self) {
+        for link in self.links.read().unwrap_or_else(PoisonError::into_inner).values() {
+            link.waker.wake();
+        }
+    }
+
+    /// Wakes whoever drains, if there may be nothing left to wait for.
+    pub(super) fn outbox_changed(&self) {
+        if lock(&self.outbox).is_idle() {
+            self.outbox_settled.notify_all();
+        }
+    }
+
+    pub(super) fn log(&self, level: LogLevel, text: fmt::Arguments<'_>) {
+        if level <= self.settings.log_level {
+            self.reports.log(LogLine { level, time: SystemTime::now(), text: one_line(text) });
+        }
+    }
+
+    /// Tells the host of a change, as an event and as a log line.
+    pub(super) fn event(&self, kind: EventKind, endpoint: &Endpoint, reason: &str, retry_in: Option<Duration>) {
+        let details = &endpoint.details;
+        let (level, what) = match kind {
+            EventKind::Connecting => (LogLevel::Debug, "connecting"),
+            EventKind::Established => (LogLevel::Info, "session established"),
+            EventKind::Rejected => (LogLevel::Error, "token refused"),
+            EventKind::ConnectFailed => (LogLevel::Warn, "cannot connect"),
+            EventKind::Disconnected => (LogLevel::Info, "session ended"),
+        };
+        let retry = retry_in.map(|pause| format!("; next attempt in {} ms", pause.as_millis())).unwrap_or_default();
+        let colon = if reason.is_empty() { "" } else { ": " };
+        let (host_name, group_id) = (&details.host_name, &details.group_id);
+        self.log(level, format_args!("{what}{colon}{reason} [endpoint {host_name}, group {group_id}]{retry}"));
+        self.reports.event(Event {
+            kind,
+            host_name: host_name.clone(),
+            group_id: group_id.clone(),
+            reason: one_line(reason),
+            retry_in,
+        });
+    }
+}

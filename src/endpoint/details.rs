@@ -1,0 +1,187 @@
+//! The rules for one endpoint's details. Each refusal names the field.
+
+use std::sync::Arc;
+
+use http::Uri;
+
+use crate::secret::Secret;
+
+/// Longest `hostName`: a DNS name in text form (RFC 1035, section 2.3.4).
+pub const MAX_HOST_NAME_BYTES: usize = 253;
+/// Longest `groupId`.
+pub const MAX_GROUP_BYTES: usize = 256;
+/// Longest `url`.
+pub const MAX_URL_BYTES: usize = 2048;
+/// Longest `token`: a JWT with many claims fits.
+pub const MAX_TOKEN_BYTES: usize = 16384;
+
+/// Endpoint details that broke no rule.
+#[derive(Debug)]
+pub struct Details {
+    /// Unique among the endpoints of a connector, compared without case.
+    pub host_name: String,
+    /// Where to dial.
+    pub url: Url,
+    /// The server group: at most one of its endpoints is connected at a time.
+    pub group_id: Arc<str>,
+    /// Within the group, the lowest number is tried first.
+    pub priority: i32,
+    /// Sent in CONNECT and never shown.
+    pub token: Secret,
+}
+
+/// A `wss://` URL, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    text: String,
+    host: String,
+    port: u16,
+}
+
+/// Why endpoint details were refused. `field` is the key as in the JSON; the token is never quoted.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{field}: {why}", .index.map(|index| format!("endpoint {index}: ")).unwrap_or_default())]
+pub struct Invalid {
+    /// The key.
+    pub field: &'static str,
+    /// What is wrong and what would be right.
+    pub why: String,
+    /// Counted from 0, where the details came in an array.
+    pub index: Option<usize>,
+}
+
+impl Invalid {
+    pub(super) fn new(field: &'static str, why: impl Into<String>) -> Invalid {
+        Invalid { field, why: why.into(), index: None }
+    }
+}
+
+impl Url {
+    /// The URL as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Host name or address, without the brackets of an IPv6 address: what the certificate must be for.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// TCP port; 443 where the URL has none.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn parse(text: &str) -> Result<Url, String> {
+        let uri: Uri = text.parse().map_err(|error| format!("is not a URL ({error})"))?;
+        match uri.scheme_str() {
+            Some("wss") => {}
+            Some("ws") => return Err("ws:// is not encrypted; only wss:// is allowed".into()),
+            _ => return Err("must start with wss://".into()),
+        }
+        let authority = uri.authority().ok_or("has no host")?;
+        if authority.as_str().contains('@') {
+            return Err("must not hold a user name or password; the token is the proof".into());
+        }
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or("has no host")?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).to_owned();
+        let port = match authority.port() {
+            Some(port) if port.as_u16() == 0 => return Err("port 0 cannot be dialled".into()),
+            Some(port) => port.as_u16(),
+            None if authority.as_str().ends_with(']') || !authority.as_str().contains(':') => 443,
+            None => return Err("has a port that is not from 1 to 65535".into()),
+        };
+        Ok(Url { text: text.to_owned(), host, port })
+    }
+}
+
+impl Details {
+    /// Checks details that came as separate values.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the first field that breaks a rule.
+    pub fn new(
+        host_name: &str,
+        url: &str,
+        group_id: &str,
+        priority: i32,
+        token: Secret,
+    ) -> Result<Details, Invalid> {
+        text("hostName", host_name, MAX_HOST_NAME_BYTES)?;
+        if host_name.contains(char::is_whitespace) {
+            return Err(Invalid::new("hostName", "has white space"));
+        }
+        text("groupId", group_id, MAX_GROUP_BYTES)?;
+        text("url", url, MAX_URL_BYTES)?;
+        let url = Url::parse(url).map_err(|why| Invalid::new("url", why))?;
+        text("token", token.expose(), MAX_TOKEN_BYTES)?;
+        if priority < 0 {
+            return Err(Invalid::new("priority", format!("is {priority}; must be a whole number from 0 to {}", i32::MAX)));
+        }
+        Ok(Details { host_name: host_name.to_owned(), url, group_id: Arc::from(group_id), priority, token })
+    }
+}
+
+fn text(field: &'static str, value: &str, max: usize) -> Result<(), Invalid> {
+    if value.is_empty() {
+        return Err(Invalid::new(field, "is empty"));
+    }
+    if value.len() > max {
+        return Err(Invalid::new(field, format!("is {} bytes long; at most {max} are allowed", value.len())));
+    }
+    if value.chars().any(char::is_control) {
+        return Err(Invalid::new(field, "has a control character"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn details(host_name: &str, url: &str, group_id: &str, priority: i32, token: &str) -> Result<Details, Invalid> {
+        Details::new(host_name, url, group_id, priority, Secret::new(token.to_owned()))
+    }
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        let parts = |url| Url::parse(url).map(|url| (url.host, url.port)).unwrap();
+        assert_eq!(parts("wss://cloud.example.com/nbwss?x=1"), ("cloud.example.com".into(), 443));
+        assert_eq!(parts("wss://cloud.example.com:8443"), ("cloud.example.com".into(), 8443));
+        assert_eq!(parts("wss://[::1]:1/"), ("::1".into(), 1));
+        assert_eq!(parts("wss://[::1]"), ("::1".into(), 443));
+    }
+
+    #[test]
+    fn each_broken_rule_names_its_field() {
+        let good = "wss://h/p";
+        let long = |n: usize| "x".repeat(n + 1);
+        let cases = [
+            (details("", good, "g", 1, "t"), "hostName: is empty"),
+            (details("a\nb", good, "g", 1, "t"), "hostName: has a control"),
+            (details("a b", good, "g", 1, "t"), "hostName: has white"),
+            (details(&long(MAX_HOST_NAME_BYTES), good, "g", 1, "t"), "hostName: is 254"),
+            (details("h", good, "", 1, "t"), "groupId: is empty"),
+            (details("h", good, &long(MAX_GROUP_BYTES), 1, "t"), "groupId: is 257"),
+            (details("h", "", "g", 1, "t"), "url: is empty"),
+            (details("h", "ws://h/p", "g", 1, "t"), "url: ws://"),
+            (details("h", "https://h/p", "g", 1, "t"), "url: must start"),
+            (details("h", "/p", "g", 1, "t"), "url: must start"),
+            (details("h", "wss://", "g", 1, "t"), "url:"),
+            (details("h", "wss://u:secret@h/", "g", 1, "t"), "url: must not hold a user"),
+            (details("h", "wss://h:0/", "g", 1, "t"), "url: port 0"),
+            (details("h", "wss://h:99999/", "g", 1, "t"), "url:"),
+            (details("h", "wss://h:/", "g", 1, "t"), "url:"),
+            (details("h", "wss://h h/", "g", 1, "t"), "url: is not a URL"),
+            (details("h", good, "g", -1, "t"), "priority: is -1"),
+            (details("h", good, "g", 1, ""), "token: is empty"),
+            (details("h", good, "g", 1, &long(MAX_TOKEN_BYTES)), "token: is 16385"),
+            (details("h", good, "g", 1, "t\r\n"), "token: has a control"),
+        ];
+        for (result, start) in cases {
+            let error = result.unwrap_err().to_string();
+            assert!(error.starts_with(start), "{error} should start with {start}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

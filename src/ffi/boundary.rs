@@ -1,0 +1,42 @@
+//! What every export runs in: nothing unwinds into C, and a forked child touches nothing.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::last_error;
+use super::status::nbwss_status;
+use crate::error::Error;
+use crate::panics;
+
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Runs an export's body.
+pub(super) fn call(body: impl FnOnce() -> Result<(), Error>) -> nbwss_status {
+    let result = if FORKED.load(Ordering::Relaxed) {
+        Err(Error::Forked)
+    } else {
+        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| Err(Error::Panic(panics::text_of(&*payload))))
+    };
+    match result {
+        Ok(()) => nbwss_status::NBWSS_OK,
+        Err(error) => {
+            last_error::set(&error);
+            nbwss_status::from(&error)
+        }
+    }
+}
+
+/// Before the first object is made: from now on a child made by `fork` is refused, because it has the
+/// parent's memory but none of its threads. Panics go to the log from here on.
+pub(super) fn prepare() {
+    panics::install_hook();
+    #[cfg(unix)]
+    {
+        extern "C" fn in_child() {
+            FORKED.store(true, Ordering::Relaxed);
+        }
+        // SAFETY: the handler only stores to an atomic, and the library is never unloaded (-z nodelete).
+        // It can only fail for want of memory; a fork is then not noticed, which harms only the child.
+        let _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    }
+}

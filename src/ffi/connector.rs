@@ -1,0 +1,147 @@
+//! `nbwss_connector`: its life, and its server groups.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::boundary;
+use super::handle::{self, opaque};
+use super::options::nbwss_options;
+use super::ptr::{self, Growing, Out};
+use super::signals;
+use super::status::nbwss_status;
+use super::str::nbwss_str;
+use crate::connector::Connector;
+use crate::error::Error;
+
+/// Sessions to cloud applications, and everything that goes over them. May be used from any thread.
+///
+/// Life: new, add endpoints, start; and at the end drain, stop, wait, destroy. Only the last is a must.
+pub struct nbwss_connector {
+    _private: [u8; 0],
+}
+
+opaque!(nbwss_connector, Connector, Connector, "connector");
+
+/// What a drain counted: once per notification and server group, since the connector was made.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct nbwss_drained {
+    /// `sizeof(nbwss_drained)`: start from `NBWSS_DRAINED_INIT`.
+    pub struct_size: usize,
+    /// Acknowledged.
+    pub delivered: u64,
+    /// Not acknowledged yet.
+    pub pending: u64,
+    /// Given up, with a report.
+    pub abandoned: u64,
+}
+
+// SAFETY: repr(C), begins with struct_size, all fields may be zero.
+unsafe impl Growing for nbwss_drained {}
+
+/// Makes a connector from options, which may be changed or freed afterwards. It has its threads but is not
+/// started: it takes endpoints and notifications and dials nobody.
+///
+/// `*connector` is to be destroyed with `nbwss_connector_destroy`. Returns `NBWSS_IO` or `NBWSS_TLS` where
+/// `tls.caFile` cannot be used, and `NBWSS_IO` where threads cannot be made.
+///
+/// A process that becomes a daemon by `fork` must do so before the first call of `nbwss_options_new`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_connector_new(
+    options: *const nbwss_options,
+    connector: *mut *mut nbwss_connector,
+) -> nbwss_status {
+    boundary::call(|| {
+        // SAFETY: a place for the handle, by the header.
+        let out = unsafe { Out::new("connector", connector) }?;
+        let (settings, callbacks) = handle::get(options)?.copy();
+        let _blocked = signals::Blocked::new();
+        let connector = Connector::new(settings, Arc::new(callbacks))?;
+        out.set(handle::insert::<nbwss_connector>(Arc::new(connector)));
+        Ok(())
+    })
+}
+
+/// Starts dialling: a session for every server group. Does not wait; idempotent; possible again after stop.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_connector_start(connector: *mut nbwss_connector) -> nbwss_status {
+    boundary::call(|| handle::get(connector)?.start())
+}
+
+/// Ends all sessions with a close frame and dials no more. Does not wait; idempotent. Notifications stay, and
+/// requests in the host's hands may still be answered: the answer is kept for the request's repetition.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_connector_stop(connector: *mut nbwss_connector) -> nbwss_status {
+    boundary::call(|| handle::get(connector)?.stop())
+}
+
+/// Waits at most `timeout_ms` milliseconds until every accepted notification is acknowledged (or given up) and
+/// its delivery report was made. Accepting goes on meanwhile.
+///
+/// `drained` may be NULL; it is filled in for `NBWSS_OK` and `NBWSS_TIMEOUT`. Returns `NBWSS_ILLEGAL_STATE`
+/// at once from a callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_connector_drain(
+    connector: *mut nbwss_connector,
+    timeout_ms: u32,
+    drained: *mut nbwss_drained,
+) -> nbwss_status {
+    boundary::call(|| {
+        // SAFETY: a struct of the host's, by the header.
+        let out = if drained.is_null() { None } else { Some(unsafe { ptr::out("drained", drained) }?) };
+        let result = handle::get(connector)?.drain(Duration::from_millis(timeout_ms.into()))?;
+        if let Some(out) = out {
+            out.set(nbwss_drained {
+                struct_size: size_of::<nbwss_drained>(),
+                delivered: result.delivered,
+                pending: result.pending,
+                abandoned: result.abandoned,
+            });
+        }
+        if result.complete { Ok(()) } else { Err(Error::Timeout("notifications are still waiting")) }
+    })
+}
+
+/// After stop: waits at most `timeout_ms` milliseconds until every session has ended.
+///
+/// Returns `NBWSS_TIMEOUT`; `NBWSS_ILLEGAL_STATE` while started and, at once, from a callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_connector_wait(connector: *mut nbwss_connector, timeout_ms: u32) -> nbwss_status {
+    boundary::call(|| handle::get(connector)?.wait(Duration::from_millis(timeout_ms.into())))
+}
+
+/// Ends everything, within the setting `shutdown.timeout` whatever the network or a callback does: requests in
+/// flight are answered with 503, sessions closed, notifications without an acknowledgement reported as
+/// abandoned. After `NBWSS_OK` the handle is dead, all threads have ended, and no callback runs or will run.
+/// NULL is nothing to do.
+///
+/// Returns `NBWSS_TIMEOUT` where a callback of the host has not returned: no other will be begun, and the
+/// handle stays, for another destroy only. Returns `NBWSS_ILLEGAL_STATE` at once from a callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_connector_destroy(connector: *mut nbwss_connector) -> nbwss_status {
+    boundary::call(|| {
+        if connector.is_null() {
+            return Ok(());
+        }
+        handle::get(connector)?.destroy()?;
+        handle::free(connector)
+    })
+}
+
+/// Starts a server group that was stopped on its own. Groups start out started.
+///
+/// Returns `NBWSS_NOT_FOUND` for a group without an endpoint.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_group_start_n(connector: *mut nbwss_connector, group_id: nbwss_str) -> nbwss_status {
+    // SAFETY: readable text, by the header.
+    boundary::call(|| handle::get(connector)?.set_group_running(unsafe { group_id.text("group_id") }?, true))
+}
+
+/// Stops one server group: its session is closed, the others go on, its notifications stay.
+///
+/// Returns `NBWSS_NOT_FOUND` for a group without an endpoint.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_group_stop_n(connector: *mut nbwss_connector, group_id: nbwss_str) -> nbwss_status {
+    // SAFETY: readable text, by the header.
+    boundary::call(|| handle::get(connector)?.set_group_running(unsafe { group_id.text("group_id") }?, false))
+}

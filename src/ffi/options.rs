@@ -1,0 +1,170 @@
+//! `nbwss_options`: settings and callbacks, collected before a connector is made from them.
+
+use std::ffi::c_void;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::boundary;
+use super::callback::{
+    Callback, Callbacks, nbwss_delivery_callback, nbwss_destructor, nbwss_event_callback, nbwss_log_callback,
+    nbwss_request_callback,
+};
+use super::handle::{self, opaque};
+use super::ptr::Out;
+use super::status::nbwss_status;
+use super::str::nbwss_str;
+use crate::error::Error;
+use crate::settings::Settings;
+
+/// Settings and callbacks for connectors. May be used from several threads, and freed as soon as the
+/// connectors are made.
+pub struct nbwss_options {
+    _private: [u8; 0],
+}
+
+opaque!(nbwss_options, Options, Options, "options");
+
+#[derive(Default)]
+pub(super) struct Options(Mutex<(Settings, Callbacks)>);
+
+impl Options {
+    fn lock(&self) -> MutexGuard<'_, (Settings, Callbacks)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn copy(&self) -> (Settings, Callbacks) {
+        self.lock().clone()
+    }
+}
+
+/// Makes options with every setting at its default and no callbacks.
+///
+/// `*options` is to be freed with `nbwss_options_free`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_new(options: *mut *mut nbwss_options) -> nbwss_status {
+    boundary::call(|| {
+        // SAFETY: a place for the handle, by the header.
+        let out = unsafe { Out::new("options", options) }?;
+        out.set(handle::insert::<nbwss_options>(Arc::default()));
+        Ok(())
+    })
+}
+
+/// Changes one setting, given as text. The README lists all keys; those of `nbwss.properties` are among them.
+///
+/// Returns `NBWSS_UNKNOWN_KEY` or `NBWSS_INVALID_VALUE`; the last error names key, value and bounds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_set_n(
+    options: *mut nbwss_options,
+    key: nbwss_str,
+    value: nbwss_str,
+) -> nbwss_status {
+    boundary::call(|| {
+        let options = handle::get(options)?;
+        // SAFETY: readable text, by the header.
+        let (key, value) = unsafe { (key.text("key")?, value.text("value")?) };
+        options.lock().0.set(key, value)
+    })
+}
+
+/// Changes one setting that is a number. Otherwise as `nbwss_options_set_n`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_set_int_n(
+    options: *mut nbwss_options,
+    key: nbwss_str,
+    value: i64,
+) -> nbwss_status {
+    boundary::call(|| {
+        let options = handle::get(options)?;
+        // SAFETY: readable text, by the header.
+        let key = unsafe { key.text("key") }?;
+        options.lock().0.set(key, &value.to_string())
+    })
+}
+
+/// Changes one setting that is true or false. Otherwise as `nbwss_options_set_n`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_set_bool_n(
+    options: *mut nbwss_options,
+    key: nbwss_str,
+    value: bool,
+) -> nbwss_status {
+    boundary::call(|| {
+        let options = handle::get(options)?;
+        // SAFETY: readable text, by the header.
+        let key = unsafe { key.text("key") }?;
+        options.lock().0.set(key, if value { "true" } else { "false" })
+    })
+}
+
+/// Sets a callback, and drops the one it replaces when the lock is free again.
+fn set<F>(
+    options: *mut nbwss_options,
+    function: Option<F>,
+    user_data: *mut c_void,
+    destructor: nbwss_destructor,
+    place: impl FnOnce(&mut Callbacks) -> &mut Option<Arc<Callback<F>>>,
+) -> nbwss_status {
+    boundary::call(|| {
+        let options = handle::get(options)?;
+        let function =
+            function.ok_or(Error::InvalidArgument { argument: "callback", why: "is NULL".to_owned() })?;
+        let callback = Callback::new(function, user_data, destructor);
+        let replaced = place(&mut options.lock().1).replace(callback);
+        drop(replaced);
+        Ok(())
+    })
+}
+
+/// Sets the callback for REST calls. Without one they are answered with 501.
+///
+/// On `NBWSS_OK` the options own `user_data`: `destructor` runs exactly once, after the last call, when the
+/// options are freed (or the callback is replaced) and every connector made with it is destroyed; on the thread
+/// that does the last of these. On any other status it does not run. The same holds for the other callbacks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_on_request(
+    options: *mut nbwss_options,
+    callback: nbwss_request_callback,
+    user_data: *mut c_void,
+    destructor: nbwss_destructor,
+) -> nbwss_status {
+    set(options, callback, user_data, destructor, |callbacks| &mut callbacks.request)
+}
+
+/// Sets the callback for delivery reports. Ownership as for `nbwss_options_on_request`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_on_delivery(
+    options: *mut nbwss_options,
+    callback: nbwss_delivery_callback,
+    user_data: *mut c_void,
+    destructor: nbwss_destructor,
+) -> nbwss_status {
+    set(options, callback, user_data, destructor, |callbacks| &mut callbacks.delivery)
+}
+
+/// Sets the callback for changes of connections. Ownership as for `nbwss_options_on_request`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_on_event(
+    options: *mut nbwss_options,
+    callback: nbwss_event_callback,
+    user_data: *mut c_void,
+    destructor: nbwss_destructor,
+) -> nbwss_status {
+    set(options, callback, user_data, destructor, |callbacks| &mut callbacks.event)
+}
+
+/// Sets the callback for log lines. Ownership as for `nbwss_options_on_request`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_on_log(
+    options: *mut nbwss_options,
+    callback: nbwss_log_callback,
+    user_data: *mut c_void,
+    destructor: nbwss_destructor,
+) -> nbwss_status {
+    set(options, callback, user_data, destructor, |callbacks| &mut callbacks.log)
+}
+
+/// Frees options. NULL is nothing to do.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_free(options: *mut nbwss_options) -> nbwss_status {
+    boundary::call(|| handle::free(options))
+}

@@ -1,0 +1,246 @@
+//! COMMAND: a REST call that the endpoint asks for, and the host's response to it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// Longest `uri` that is taken, in bytes.
+pub const MAX_URI_BYTES: usize = 8192;
+/// Most headers of one request or response.
+pub const MAX_HEADERS: usize = 100;
+/// Longest header name, in bytes.
+pub const MAX_HEADER_NAME_BYTES: usize = 256;
+/// Longest header value, in bytes: a JWT with many claims fits.
+pub const MAX_HEADER_VALUE_BYTES: usize = 16384;
+const MAX_METHOD_BYTES: usize = 32;
+
+/// A decoded and checked REST call, borrowing from the message.
+#[derive(Debug)]
+pub struct CommandRequest<'m> {
+    /// Path and query, starting with `/`.
+    pub uri: Cow<'m, str>,
+    /// An HTTP method, as sent.
+    pub method: Cow<'m, str>,
+    /// Name and value, in the order sent.
+    pub headers: Vec<(Cow<'m, str>, Cow<'m, str>)>,
+    /// The body: `parameters` with its JSON string escapes undone.
+    pub body: Option<Cow<'m, str>>,
+}
+
+/// Why a call can only be answered with 400. The text names the part and never quotes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadCommand {
+    /// Keys are missing, repeated or of the wrong type.
+    #[error("payload: uri and method must be strings, headers an object of strings, parameters a string")]
+    Shape,
+    /// Not an origin-form path, or too long.
+    #[error("uri: must be a path of at most {MAX_URI_BYTES} visible ASCII characters that starts with a single /")]
+    Uri,
+    /// Not an HTTP token (RFC 9110, section 5.6.2).
+    #[error("method: must be an HTTP method name")]
+    Method,
+    /// More than [`MAX_HEADERS`].
+    #[error("headers: more than {MAX_HEADERS}")]
+    HeaderCount,
+    /// A name that is not a token, or a value with a control character (RFC 9110, section 5.5).
+    #[error("headers: a name or value that HTTP does not allow, or that is too long")]
+    Header,
+}
+
+#[derive(Deserialize)]
+struct Payload<'m> {
+    #[serde(borrow)]
+    uri: Cow<'m, str>,
+    #[serde(borrow)]
+    method: Cow<'m, str>,
+    #[serde(borrow, default)]
+    headers: Headers<'m>,
+    #[serde(borrow, default)]
+    parameters: Option<Text<'m>>,
+}
+
+#[derive(Default)]
+struct Headers<'m>(Vec<(Cow<'m, str>, Cow<'m, str>)>);
+
+/// A borrowed string: serde borrows a `Cow` only as a struct's field.
+#[derive(Deserialize)]
+struct Text<'m>(#[serde(borrow)] Cow<'m, str>);
+
+impl<'de: 'm, 'm> Deserialize<'de> for Headers<'m> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<'m>(PhantomData<&'m str>);
+        impl<'de: 'm, 'm> Visitor<'de> for Reader<'m> {
+            type Value = Headers<'m>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut headers = Vec::new();
+                // One more than allowed is kept, so that the count is what gets reported.
+                while let Some((name, value)) = map.next_entry::<Text<'m>, Text<'m>>()? {
+                    if headers.len() <= MAX_HEADERS {
+                        headers.push((name.0, value.0));
+                    }
+                }
+                Ok(Headers(headers))
+            }
+        }
+        deserializer.deserialize_map(Reader(PhantomData))
+    }
+}
+
+impl<'m> CommandRequest<'m> {
+    pub(super) fn decode(payload: &'m str) -> Result<Self, BadCommand> {
+        let payload: Payload = serde_json::from_str(payload).map_err(|_| BadCommand::Shape)?;
+        let uri = payload.uri.as_bytes();
+        // RFC 9112, section 3.2.1 (origin-form). `//host` would name another authority, `#` never leaves a client.
+        let path = uri.starts_with(b"/") && !uri.starts_with(b"//");
+        if !path || uri.len() > MAX_URI_BYTES || !uri.iter().all(|&b| b.is_ascii_graphic() && b != b'#' && b != b'\\') {
+            return Err(BadCommand::Uri);
+        }
+        if payload.method.len() > MAX_METHOD_BYTES || !is_token(&payload.method) {
+            return Err(BadCommand::Method);
+        }
+        let headers = payload.headers.0;
+        if headers.len() > MAX_HEADERS {
+            return Err(BadCommand::HeaderCount);
+        }
+        if !headers.iter().all(|(name, value)| is_header(name, value)) {
+            return Err(BadCommand::Header);
+        }
+        Ok(CommandRequest { uri: payload.uri, method: payload.method, headers, body: payload.parameters.map(|text| text.0) })
+    }
+}
+
+/// Whether HTTP allows this field (RFC 9110, sections 5.1 and 5.5) and our bounds do.
+fn is_header(name: &str, value: &str) -> bool {
+    name.len() <= MAX_HEADER_NAME_BYTES
+        && is_token(name)
+        && value.len() <= MAX_HEADER_VALUE_BYTES
+        && value.chars().all(|c| c == '\t' || !c.is_control())
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// A header's name and value.
+pub type Header = (String, String);
+
+/// The host's response to a REST call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    pub(super) status_code: u16,
+    pub(super) headers: Vec<Header>,
+    pub(super) body: Option<Vec<u8>>,
+}
+
+/// Why a response was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResponseError {
+    /// Not an HTTP status.
+    #[error("status_code: {0} is not from 100 to 599")]
+    StatusCode(i64),
+    /// More than [`MAX_HEADERS`].
+    #[error("headers: more than {MAX_HEADERS}")]
+    HeaderCount,
+    /// A name or value that HTTP does not allow.
+    #[error("headers[{0}]: a name or value that HTTP does not allow, or that is too long")]
+    Header(usize),
+    /// Over `dispatch.maxResponseBytes`.
+    #[error("body: more than dispatch.maxResponseBytes ({0})")]
+    Body(usize),
+}
+
+impl Response {
+    /// A checked response. Header names are written in lower case, as in the published responses.
+    ///
+    /// # Errors
+    /// [`ResponseError`] names the part that is not allowed.
+    pub fn new(status_code: i64, headers: Vec<Header>, body: Option<Vec<u8>>) -> Result<Response, ResponseError> {
+        let code = u16::try_from(status_code).ok().filter(|code| (100..=599).contains(code));
+        let status_code = code.ok_or(ResponseError::StatusCode(status_code))?;
+        if headers.len() > MAX_HEADERS {
+            return Err(ResponseError::HeaderCount);
+        }
+        if let Some(index) = headers.iter().position(|(name, value)| !is_header(name, value)) {
+            return Err(ResponseError::Header(index));
+        }
+        let headers = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        Ok(Response { status_code, headers, body })
+    }
+
+    /// Adds a header of our own, which needs no check.
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Response {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Size of the body in bytes.
+    pub fn body_bytes(&self) -> usize {
+        self.body.as_ref().map_or(0, Vec::len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_http_does_not_allow_is_refused_by_part() {
+        let cases = [
+            (r#"{"uri":"/a","method":"GET","headers":{"a":1}}"#, BadCommand::Shape),
+            (r#"{"uri":"/a","method":"GET","parameters":{}}"#, BadCommand::Shape),
+            (r#"{"uri":"/a","uri":"/b","method":"GET"}"#, BadCommand::Shape),
+            (r#"{"uri":"http://h/a","method":"GET"}"#, BadCommand::Uri),
+            (r#"{"uri":"//h/a","method":"GET"}"#, BadCommand::Uri),
+            (r#"{"uri":"/a\r\nx","method":"GET"}"#, BadCommand::Uri),
+            (r#"{"uri":"/a b","method":"GET"}"#, BadCommand::Uri),
+            (r#"{"uri":"/a#b","method":"GET"}"#, BadCommand::Uri),
+            (r#"{"uri":"/a\\b","method":"GET"}"#, BadCommand::Uri),
+            (r#"{"uri":"","method":"GET"}"#, BadCommand::Uri),
+            (r#"{"uri":"/a","method":""}"#, BadCommand::Method),
+            (r#"{"uri":"/a","method":"G T"}"#, BadCommand::Method),
+            (r#"{"uri":"/a","method":"GET","headers":{"a b":"x"}}"#, BadCommand::Header),
+            (r#"{"uri":"/a","method":"GET","headers":{"a":"x\ny"}}"#, BadCommand::Header),
+            (r#"{"uri":"/a","method":"GET","headers":{"a":"x\u0000"}}"#, BadCommand::Header),
+        ];
+        for (payload, expected) in cases {
+            assert_eq!(CommandRequest::decode(payload).unwrap_err(), expected, "{payload}");
+        }
+    }
+
+    #[test]
+    fn bounds_hold_on_both_sides_of_the_limit() {
+        let uri = |n: usize| format!(r#"{{"uri":"/{}","method":"GET"}}"#, "a".repeat(n - 1));
+        assert!(CommandRequest::decode(&uri(MAX_URI_BYTES)).is_ok());
+        assert_eq!(CommandRequest::decode(&uri(MAX_URI_BYTES + 1)).unwrap_err(), BadCommand::Uri);
+        let headers = |n: usize| {
+            let list: Vec<String> = (0..n).map(|i| format!(r#""h{i}":"v""#)).collect();
+            format!(r#"{{"uri":"/","method":"GET","headers":{{{}}}}}"#, list.join(","))
+        };
+        assert!(CommandRequest::decode(&headers(MAX_HEADERS)).is_ok());
+        assert_eq!(CommandRequest::decode(&headers(MAX_HEADERS + 1)).unwrap_err(), BadCommand::HeaderCount);
+    }
+
+    #[test]
+    fn strings_without_escapes_are_borrowed() {
+        let request = CommandRequest::decode(r#"{"uri":"/a?b=c","method":"GET","headers":{"h":"v"}}"#).unwrap();
+        assert!(matches!(request.uri, Cow::Borrowed("/a?b=c")));
+        assert!(matches!(request.headers[0], (Cow::Borrowed("h"), Cow::Borrowed("v"))));
+    }
+
+    #[test]
+    fn a_response_with_a_forged_header_is_refused() {
+        let forged = vec![("x".to_owned(), "1".to_owned()), ("y".to_owned(), "1\r\nset-cookie: z".to_owned())];
+        assert_eq!(Response::new(200, forged, None).unwrap_err(), ResponseError::Header(1));
+        assert_eq!(Response::new(99, vec![], None).unwrap_err(), ResponseError::StatusCode(99));
+        assert_eq!(Response::new(600, vec![], None).unwrap_err(), ResponseError::StatusCode(600));
+    }
+}

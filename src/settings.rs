@@ -1,0 +1,393 @@
+//! Every setting in one table: key, type, unit, default, bounds and meaning.
+//!
+//! The keys of `nbwss.properties` are NetBackup's; all others are ours. [`Settings`] is what the rooms read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::Error;
+
+/// How much the host wants to read in its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Nothing at all.
+    Off,
+    /// Something the host asked for cannot be done.
+    Error,
+    /// Something went wrong and is being retried.
+    Warn,
+    /// Sessions coming and going.
+    Info,
+    /// Each step of a connection.
+    Debug,
+}
+
+/// The values in force for one connector. Made by [`Settings::default`] and changed by key.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)] // each field is documented by its row in TABLE
+pub struct Settings {
+    pub ignore_undecodable: bool,
+    pub acknowledge_timeout: Duration,
+    pub keep_alive_interval: Duration,
+    pub max_missed_pongs: usize,
+    pub backoff_cap: Duration,
+    pub backoff_base: Duration,
+    pub connect_timeout: Duration,
+    pub answer_timeout: Duration,
+    pub ca_file: Option<PathBuf>,
+    pub max_message_bytes: usize,
+    pub dispatch_timeout: Duration,
+    pub dispatch_threads: usize,
+    pub dispatch_max_outstanding: usize,
+    pub remembered_count: usize,
+    pub remembered_bytes: usize,
+    pub remembered_time: Duration,
+    pub max_response_bytes: usize,
+    pub outbox_max_count: usize,
+    pub outbox_max_bytes: usize,
+    pub notification_max_bytes: usize,
+    pub batch_count: usize,
+    pub batch_bytes: usize,
+    pub window: usize,
+    pub shutdown_timeout: Duration,
+    pub log_level: LogLevel,
+}
+
+/// One row of the table.
+pub struct Setting {
+    /// The key, as in `nbwss.properties`.
+    pub key: &'static str,
+    /// The default, as text that the same parser reads.
+    pub default: &'static str,
+    /// Type, unit, bounds and where the value goes.
+    pub field: Field,
+    /// One sentence for the reference.
+    pub meaning: &'static str,
+}
+
+/// Where a value goes and what it may be.
+pub enum Field {
+    /// `true` or `false`.
+    Flag(fn(&mut Settings) -> &mut bool),
+    /// A whole number of seconds within the bounds.
+    Seconds(u64, u64, fn(&mut Settings) -> &mut Duration),
+    /// A whole number of milliseconds within the bounds.
+    Milliseconds(u64, u64, fn(&mut Settings) -> &mut Duration),
+    /// A plain number within the bounds.
+    Count(u64, u64, fn(&mut Settings) -> &mut usize),
+    /// A number of bytes within the bounds.
+    Bytes(u64, u64, fn(&mut Settings) -> &mut usize),
+    /// A file's path; empty for none.
+    Path(fn(&mut Settings) -> &mut Option<PathBuf>),
+    /// `off`, `error`, `warn`, `info` or `debug`.
+    Level(fn(&mut Settings) -> &mut LogLevel),
+    /// Milliseconds that are checked and then not used: a key of NetBackup's for which this design has no need.
+    Unused(u64, u64),
+}
+
+const MIB: u64 = 1 << 20;
+
+/// All settings.
+pub const TABLE: &[Setting] = &[
+    Setting {
+        key: "exception.ignoreDecoder",
+        default: "false",
+        field: Field::Flag(|s| &mut s.ignore_undecodable),
+        meaning: "Ignore a message that cannot be decoded, instead of closing the connection.",
+    },
+    Setting {
+        key: "notification.sendTimeout",
+        default: "2000",
+        field: Field::Unused(1, 3_600_000),
+        meaning: "Accepted for compatibility: sending never blocks here, and time spent waiting for the socket counts \
+                  towards notification.scheduledRate and the keep-alive limit.",
+    },
+    Setting {
+        key: "notification.scheduledRate",
+        default: "5",
+        field: Field::Seconds(1, 3600, |s| &mut s.acknowledge_timeout),
+        meaning: "How long to wait for an acknowledgement before a notification message is sent again.",
+    },
+    Setting {
+        key: "notification.window",
+        default: "8",
+        field: Field::Count(1, 1024, |s| &mut s.window),
+        meaning: "Notification messages in flight per server group; 1 is stop-and-wait.",
+    },
+    Setting {
+        key: "notification.batchCount",
+        default: "64",
+        field: Field::Count(1, 4096, |s| &mut s.batch_count),
+        meaning: "Notifications in one message at the most.",
+    },
+    Setting {
+        key: "notification.batchBytes",
+        default: "65536",
+        field: Field::Bytes(1024, 16 * MIB, |s| &mut s.batch_bytes),
+        meaning: "A message is not filled beyond this; a single larger notification still goes alone.",
+    },
+    Setting {
+        key: "notification.maxBytes",
+        default: "65536",
+        field: Field::Bytes(256, 16 * MIB, |s| &mut s.notification_max_bytes),
+        meaning: "Largest encoded notification that is accepted.",
+    },
+    Setting {
+        key: "outbox.maxCount",
+        default: "100000",
+        field: Field::Count(1, 100_000_000, |s| &mut s.outbox_max_count),
+        meaning: "Notifications held at the most, waiting for acknowledgement or for their delivery report to be made.",
+    },
+    Setting {
+        key: "outbox.maxBytes",
+        default: "67108864",
+        field: Field::Bytes(1024, 64 * 1024 * MIB, |s| &mut s.outbox_max_bytes),
+        meaning: "Encoded bytes of the notifications held at the most.",
+    },
+    Setting {
+        key: "keepAlive.scheduledRate",
+        default: "30",
+        field: Field::Seconds(1, 3600, |s| &mut s.keep_alive_interval),
+        meaning: "Time between two pings.",
+    },
+    Setting {
+        key: "keepAlive.maxPongMissAllowed",
+        default: "3",
+        field: Field::Count(1, 100, |s| &mut s.max_missed_pongs),
+        meaning: "Pings in a row without a pong after which the connection is given up.",
+    },
+    Setting {
+        key: "connectionInfo.period",
+        default: "60",
+        field: Field::Seconds(1, 86_400, |s| &mut s.backoff_cap),
+        meaning: "Longest time between two attempts to connect a server group; also the pause after a refused token.",
+    },
+    Setting {
+        key: "connect.backoffBase",
+        default: "1000",
+        field: Field::Milliseconds(1, 3_600_000, |s| &mut s.backoff_base),
+        meaning: "Upper bound of the first pause between attempts; it doubles up to connectionInfo.period.",
+    },
+    Setting {
+        key: "connect.timeout",
+        default: "10000",
+        field: Field::Milliseconds(1, 3_600_000, |s| &mut s.connect_timeout),
+        meaning: "Deadline of each phase of a connection attempt: name resolution, TCP, TLS, WebSocket upgrade.",
+    },
+    Setting {
+        key: "connect.answerTimeout",
+        default: "10000",
+        field: Field::Milliseconds(1, 3_600_000, |s| &mut s.answer_timeout),
+        meaning: "Deadline of the answer to CONNECT, the message that carries the token.",
+    },
+    Setting {
+        key: "tls.caFile",
+        default: "",
+        field: Field::Path(|s| &mut s.ca_file),
+        meaning: "PEM file with the certificate authorities to trust; empty for the system's.",
+    },
+    Setting {
+        key: "message.maxBytes",
+        default: "16777216",
+        field: Field::Bytes(1024, 256 * MIB, |s| &mut s.max_message_bytes),
+        meaning: "Largest message that is taken from a peer; a larger one closes the connection with code 1009.",
+    },
+    Setting {
+        key: "dispatch.timeout",
+        default: "30000",
+        field: Field::Milliseconds(1, 86_400_000, |s| &mut s.dispatch_timeout),
+        meaning: "Deadline of the host's answer to a request; after it the peer gets 504.",
+    },
+    Setting {
+        key: "dispatch.threads",
+        default: "4",
+        field: Field::Count(1, 256, |s| &mut s.dispatch_threads),
+        meaning: "Threads that run the request callback.",
+    },
+    Setting {
+        key: "dispatch.maxOutstanding",
+        default: "256",
+        field: Field::Count(1, 1_000_000, |s| &mut s.dispatch_max_outstanding),
+        meaning: "Requests that the host holds at the most, in all sessions together; over it the peer gets 503.",
+    },
+    Setting {
+        key: "dispatch.maxResponseBytes",
+        default: "67108864",
+        field: Field::Bytes(1024, 256 * MIB, |s| &mut s.max_response_bytes),
+        meaning: "Largest response body that is taken from the host.",
+    },
+    Setting {
+        key: "dispatch.rememberedCount",
+        default: "1024",
+        field: Field::Count(0, 1_000_000, |s| &mut s.remembered_count),
+        meaning: "Answers remembered for requests that come again with the same id.",
+    },
+    Setting {
+        key: "dispatch.rememberedBytes",
+        default: "8388608",
+        field: Field::Bytes(0, 1024 * MIB, |s| &mut s.remembered_bytes),
+        meaning: "Bytes of the answers remembered.",
+    },
+    Setting {
+        key: "dispatch.rememberedTime",
+        default: "600",
+        field: Field::Seconds(1, 86_400, |s| &mut s.remembered_time),
+        meaning: "How long an answer is remembered.",
+    },
+    Setting {
+        key: "shutdown.timeout",
+        default: "5000",
+        field: Field::Milliseconds(1, 3_600_000, |s| &mut s.shutdown_timeout),
+        meaning: "How long nbwss_connector_destroy may take.",
+    },
+    Setting {
+        key: "log.level",
+        default: "info",
+        field: Field::Level(|s| &mut s.log_level),
+        meaning: "What the log callback gets: off, error, warn, info or debug.",
+    },
+];
+
+impl Default for Settings {
+    fn default() -> Settings {
+        let mut settings = Settings {
+            ignore_undecodable: false,
+            acknowledge_timeout: Duration::ZERO,
+            keep_alive_interval: Duration::ZERO,
+            max_missed_pongs: 0,
+            backoff_cap: Duration::ZERO,
+            backoff_base: Duration::ZERO,
+            connect_timeout: Duration::ZERO,
+            answer_timeout: Duration::ZERO,
+            ca_file: None,
+            max_message_bytes: 0,
+            dispatch_timeout: Duration::ZERO,
+            dispatch_threads: 0,
+            dispatch_max_outstanding: 0,
+            remembered_count: 0,
+            remembered_bytes: 0,
+            remembered_time: Duration::ZERO,
+            max_response_bytes: 0,
+            outbox_max_count: 0,
+            outbox_max_bytes: 0,
+            notification_max_bytes: 0,
+            batch_count: 0,
+            batch_bytes: 0,
+            window: 0,
+            shutdown_timeout: Duration::ZERO,
+            log_level: LogLevel::Off,
+        };
+        for row in TABLE {
+            let applied = row.apply(&mut settings, row.default);
+            debug_assert!(applied.is_ok(), "default of {}", row.key);
+        }
+        settings
+    }
+}
+
+impl Settings {
+    /// Changes one setting.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKey`] names a key that is not in the table; [`Error::InvalidValue`] says what the value
+    /// should be. The settings are then as they were.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), Error> {
+        TABLE.iter().find(|row| row.key == key).ok_or_else(|| Error::UnknownKey(shown(key)))?.apply(self, value.trim())
+    }
+}
+
+impl Setting {
+    fn apply(&self, settings: &mut Settings, value: &str) -> Result<(), Error> {
+        match self.field {
+            Field::Flag(field) => {
+                *field(settings) = match value {
+                    "true" => true,
+                    "false" => false,
+                    _ => return Err(self.invalid(value, "true or false")),
+                }
+            }
+            Field::Seconds(min, max, field) => {
+                *field(settings) = Duration::from_secs(self.number(value, min, max, "seconds")?);
+            }
+            Field::Milliseconds(min, max, field) => {
+                *field(settings) = Duration::from_millis(self.number(value, min, max, "milliseconds")?);
+            }
+            Field::Count(min, max, field) => *field(settings) = self.size(value, min, max, "")?,
+            Field::Bytes(min, max, field) => *field(settings) = self.size(value, min, max, "bytes")?,
+            Field::Path(field) => {
+                if value.contains('\0') {
+                    return Err(self.invalid(value, "a path without a NUL character"));
+                }
+                *field(settings) = (!value.is_empty()).then(|| PathBuf::from(value));
+            }
+            Field::Level(field) => {
+                *field(settings) = match value {
+                    "off" => LogLevel::Off,
+                    "error" => LogLevel::Error,
+                    "warn" => LogLevel::Warn,
+                    "info" => LogLevel::Info,
+                    "debug" => LogLevel::Debug,
+                    _ => return Err(self.invalid(value, "off, error, warn, info or debug")),
+                }
+            }
+            Field::Unused(min, max) => {
+                self.number(value, min, max, "milliseconds")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn number(&self, value: &str, min: u64, max: u64, unit: &str) -> Result<u64, Error> {
+        value.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(|| {
+            let unit = if unit.is_empty() { String::new() } else { format!(" of {unit}") };
+            self.invalid(value, &format!("a whole number{unit} from {min} to {max}"))
+        })
+    }
+
+    fn size(&self, value: &str, min: u64, max: u64, unit: &str) -> Result<usize, Error> {
+        let number = self.number(value, min, max, unit)?;
+        usize::try_from(number).map_err(|_| self.invalid(value, "a number that this machine can address"))
+    }
+
+    fn invalid(&self, value: &str, expected: &str) -> Error {
+        Error::InvalidValue { key: self.key, value: shown(value), expected: expected.to_owned() }
+    }
+}
+
+/// Foreign text as an error may show it: short, and on one line.
+fn shown(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_within_its_own_bounds_and_every_key_is_there_once() {
+        let mut settings = Settings::default();
+        for (index, row) in TABLE.iter().enumerate() {
+            row.apply(&mut settings, row.default).unwrap_or_else(|error| panic!("{error}"));
+            assert!(TABLE[..index].iter().all(|other| other.key != row.key), "{} twice", row.key);
+        }
+        assert_eq!(settings.keep_alive_interval, Duration::from_secs(30));
+        assert_eq!(settings.max_missed_pongs, 3);
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_bad_value_are_named() {
+        let mut settings = Settings::default();
+        let unknown = settings.set("keepalive.rate", "3").unwrap_err().to_string();
+        assert!(unknown.contains("keepalive.rate"), "{unknown}");
+        let bad = settings.set("keepAlive.scheduledRate", "0").unwrap_err().to_string();
+        assert!(bad.contains("keepAlive.scheduledRate") && bad.contains("1 to 3600"), "{bad}");
+        assert_eq!(settings.keep_alive_interval, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn values_are_trimmed_as_property_files_have_them() {
+        let mut settings = Settings::default();
+        settings.set("exception.ignoreDecoder", " true ").unwrap();
+        assert!(settings.ignore_undecodable);
+    }
+}

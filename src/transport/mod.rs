@@ -1,0 +1,79 @@
+//! Moving bytes to an endpoint and back: name resolution, TCP, TLS, WebSocket upgrade.
+//!
+//! What the messages mean is not known here, and what lies below is not known outside: [`WebSocket`] is the
+//! whole surface, so that the WebSocket implementation can be changed without anyone noticing.
+
+mod stream;
+mod tls;
+mod websocket;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::endpoint::Url;
+use stream::QuietStream;
+pub(crate) use tls::Trust;
+pub(crate) use websocket::{Broken, Incoming, Limits, WebSocket};
+
+/// Why no connection came about. Each names its phase; none holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error("name resolution of {host} failed")]
+    Resolve { host: String, source: std::io::Error },
+    #[error("{host} has no address")]
+    NoAddress { host: String },
+    #[error("TCP connection to {address} failed")]
+    Tcp { address: SocketAddr, source: std::io::Error },
+    #[error("TLS with {host} failed")]
+    Tls { host: String, source: std::io::Error },
+    #[error("{host} is neither a DNS name nor an address")]
+    ServerName { host: String },
+    #[error("WebSocket upgrade failed")]
+    Upgrade { source: Broken },
+    #[error("the endpoint answered the WebSocket upgrade with HTTP {status}{}", redirect_note(*status))]
+    HttpStatus { status: u16 },
+    #[error("{phase} took longer than connect.timeout")]
+    Timeout { phase: &'static str },
+}
+
+fn redirect_note(status: u16) -> &'static str {
+    if (300..400).contains(&status) { " (redirects are not followed)" } else { "" }
+}
+
+/// Dials an endpoint up to and including the WebSocket upgrade. `phase_timeout` bounds each phase.
+pub(crate) async fn connect(
+    url: &Url,
+    trust: &Trust,
+    limits: Limits,
+    phase_timeout: Duration,
+) -> Result<WebSocket, ConnectError> {
+    let host = || url.host().to_owned();
+    let server_name = tls::server_name(url.host()).ok_or_else(|| ConnectError::ServerName { host: host() })?;
+    let addresses = timeout(phase_timeout, tokio::net::lookup_host((url.host(), url.port())))
+        .await
+        .map_err(|_| ConnectError::Timeout { phase: "name resolution" })?
+        .map_err(|source| ConnectError::Resolve { host: host(), source })?;
+    let mut failure = ConnectError::NoAddress { host: host() };
+    let mut connected = None;
+    for address in addresses {
+        match timeout(phase_timeout, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                connected = Some(stream);
+                break;
+            }
+            Ok(Err(source)) => failure = ConnectError::Tcp { address, source },
+            Err(_) => failure = ConnectError::Timeout { phase: "TCP connection" },
+        }
+    }
+    let stream = QuietStream::new(connected.ok_or(failure)?);
+    let stream = timeout(phase_timeout, trust.connector().connect(server_name, stream))
+        .await
+        .map_err(|_| ConnectError::Timeout { phase: "TLS handshake" })?
+        .map_err(|source| ConnectError::Tls { host: host(), source })?;
+    timeout(phase_timeout, WebSocket::upgrade(url, stream, limits))
+        .await
+        .map_err(|_| ConnectError::Timeout { phase: "WebSocket upgrade" })?
+}

@@ -1,0 +1,153 @@
+//! The WebSocket: messages over a verified TLS stream, with every buffer bounded.
+
+use std::error::Error;
+use std::fmt;
+use std::task::{Context, Poll};
+
+use futures_util::{SinkExt, StreamExt};
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
+
+use super::ConnectError;
+use super::stream::QuietStream;
+use crate::endpoint::Url;
+
+/// Read ahead this much, and write as soon as this much waits. One TLS record's worth would be 16 KiB; half
+/// of it keeps an idle session small and still takes a dozen messages in one go.
+const BUFFER_BYTES: usize = 8 << 10;
+
+/// What a connection may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Largest message from the peer.
+    pub(crate) max_incoming: usize,
+    /// Largest message of ours.
+    pub(crate) max_outgoing: usize,
+}
+
+/// What arrived.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    Text(Utf8Bytes),
+    Binary(Bytes),
+    Pong,
+    /// RFC 6455, section 7.1.5; code 1005 where the peer gave none.
+    Closed {
+        code: u16,
+        reason: String,
+    },
+}
+
+/// Why the connection can be used no longer.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// The peer's message is over the limit.
+    TooLarge,
+    /// The peer broke RFC 6455.
+    Violation(String),
+    /// Reset, cut or otherwise lost.
+    Lost(std::io::Error),
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Broken::TooLarge => f.write_str("message over the limit"),
+            Broken::Violation(how) => f.write_str(how),
+            Broken::Lost(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl Error for Broken {}
+
+/// An upgraded connection.
+pub(crate) struct WebSocket(WebSocketStream<TlsStream<QuietStream>>);
+
+impl WebSocket {
+    pub(super) async fn upgrade(
+        url: &Url,
+        stream: TlsStream<QuietStream>,
+        limits: Limits,
+    ) -> Result<WebSocket, ConnectError> {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(BUFFER_BYTES)
+            .write_buffer_size(BUFFER_BYTES)
+            // Never reached: the driver offers the next message only when the buffer has drained.
+            .max_write_buffer_size(limits.max_outgoing.saturating_mul(2).saturating_add(2 * BUFFER_BYTES))
+            .max_message_size(Some(limits.max_incoming))
+            .max_frame_size(Some(limits.max_incoming));
+        match tokio_tungstenite::client_async_with_config(url.as_str(), stream, Some(config)).await {
+            Ok((socket, _)) => Ok(WebSocket(socket)),
+            Err(tungstenite::Error::Http(response)) => {
+                Err(ConnectError::HttpStatus { status: response.status().as_u16() })
+            }
+            Err(error) => Err(ConnectError::Upgrade { source: broken(error) }),
+        }
+    }
+
+    /// The next message, if one is there.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Broken>> {
+        loop {
+            let message = match self.0.poll_next_unpin(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => Err(closed_without_a_frame()),
+                Poll::Ready(Some(message)) => message.map_err(broken),
+            };
+            return Poll::Ready(match message {
+                Ok(Message::Text(text)) => Ok(Incoming::Text(text)),
+                Ok(Message::Binary(bytes)) => Ok(Incoming::Binary(bytes)),
+                Ok(Message::Pong(_)) => Ok(Incoming::Pong),
+                Ok(Message::Close(frame)) => Ok(match frame {
+                    Some(frame) => Incoming::Closed { code: frame.code.into(), reason: frame.reason.to_string() },
+                    None => Incoming::Closed { code: 1005, reason: String::new() },
+                }),
+                // Answered below us.
+                Ok(Message::Ping(_) | Message::Frame(_)) => continue,
+                Err(error) => Err(error),
+            });
+        }
+    }
+
+    /// Whether a message may be handed over now.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.0.poll_ready_unpin(cx).map_err(broken)
+    }
+
+    pub(crate) fn send_text(&mut self, text: String) -> Result<(), Broken> {
+        self.0.start_send_unpin(Message::Text(text.into())).map_err(broken)
+    }
+
+    pub(crate) fn send_ping(&mut self) -> Result<(), Broken> {
+        self.0.start_send_unpin(Message::Ping(Bytes::new())).map_err(broken)
+    }
+
+    pub(crate) fn send_close(&mut self, code: u16) -> Result<(), Broken> {
+        let frame = CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::default() };
+        self.0.start_send_unpin(Message::Close(Some(frame))).map_err(broken)
+    }
+
+    /// Pushes what was handed over to the socket.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.0.poll_flush_unpin(cx).map_err(broken)
+    }
+}
+
+fn closed_without_a_frame() -> Broken {
+    Broken::Lost(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the peer closed without a close frame"))
+}
+
+fn broken(error: tungstenite::Error) -> Broken {
+    match error {
+        tungstenite::Error::Io(error) => Broken::Lost(error),
+        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+        | tungstenite::Error::ConnectionClosed
+        | tungstenite::Error::AlreadyClosed => closed_without_a_frame(),
+        tungstenite::Error::Capacity(_) => Broken::TooLarge,
+        other => Broken::Violation(other.to_string()),
+    }
+}

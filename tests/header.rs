@@ -1,0 +1,124 @@
+//! The header: generated, committed, complete, and clean for every C and C++ standard that hosts use.
+
+#[path = "support/header.rs"]
+mod generator;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `target/<profile>`, where the library lies.
+fn target_dir() -> PathBuf {
+    let test = std::env::current_exe().expect("a path to this test");
+    test.parent().and_then(Path::parent).expect("target/<profile>/deps").to_owned()
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error} (make deps installs it)"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command:?}\n{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// `make header` sets NBWSS_UPDATE_HEADER to write the file; otherwise a difference is a failure.
+#[test]
+fn the_committed_header_is_the_generated_one() {
+    let path = root().join("include/nbwss.h");
+    let generated = generator::generate();
+    if std::env::var_os("NBWSS_UPDATE_HEADER").is_some() {
+        fs::write(&path, &generated).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == generated, "include/nbwss.h is not what src/ffi says: run `make header` and commit it");
+}
+
+fn declared() -> BTreeSet<String> {
+    let header = fs::read_to_string(root().join("include/nbwss.h")).unwrap();
+    let declarations = header.split("/* Initial values. */").next().unwrap();
+    let name = |at: usize| {
+        let name = &declarations[at..];
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+        name[end..].starts_with('(').then(|| name[..end].to_owned())
+    };
+    let in_code = |at: &usize| {
+        let line = declarations[..*at].rsplit('\n').next().unwrap_or_default();
+        !line.trim_start().starts_with('*') && !line.contains("//")
+    };
+    declarations.match_indices("nbwss_").map(|(at, _)| at).filter(in_code).filter_map(name).collect()
+}
+
+#[test]
+fn what_is_declared_is_exported_and_nothing_else_is() {
+    let library = target_dir().join("libnbwss.so");
+    let symbols = run(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(&library));
+    let exported: BTreeSet<String> = symbols.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
+    let declared = declared();
+    assert!(declared.contains("nbwss_connector_destroy"), "the header was not understood: {declared:?}");
+    assert_eq!(exported, declared);
+}
+
+#[test]
+fn the_library_has_a_soname_with_the_major_version_and_stays_loaded() {
+    let library = target_dir().join("libnbwss.so");
+    let dynamic = run(Command::new("readelf").arg("-d").arg(&library));
+    let soname = format!("[libnbwss.so.{}]", env!("CARGO_PKG_VERSION_MAJOR"));
+    assert!(dynamic.contains(&soname), "{dynamic}");
+    assert!(dynamic.contains("NODELETE"), "{dynamic}");
+    assert!(!dynamic.contains("libssl") && !dynamic.contains("libcrypto"), "{dynamic}");
+}
+
+/// Alone, and twice in one file.
+#[test]
+fn the_header_compiles_without_a_warning_as_every_standard() {
+    let dir = tempdir("header");
+    let include = root().join("include");
+    for (language, suffix, compilers, standards) in [
+        ("c", "c", ["gcc", "clang"], &["c99", "c11", "c17"][..]),
+        ("c++", "cpp", ["g++", "clang++"], &["c++11", "c++17", "c++20"][..]),
+    ] {
+        let source = dir.join(format!("twice.{suffix}"));
+        fs::write(&source, "#include <nbwss.h>\n#include <nbwss.h>\nint nbwss_test(void);\nint nbwss_test(void) { return nbwss_check_compat(); }\n").unwrap();
+        for compiler in compilers {
+            for standard in standards {
+                let mut command = Command::new(compiler);
+                command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"]);
+                command.arg(format!("-std={standard}")).arg("-I").arg(&include).args(["-x", language]);
+                run(command.arg(&source));
+            }
+        }
+    }
+}
+
+/// Every initial value, used as a host would, in both languages.
+#[test]
+fn the_initial_values_initialise_every_field() {
+    let dir = tempdir("initial");
+    let header = fs::read_to_string(root().join("include/nbwss.h")).unwrap();
+    let mut source = String::from("#include <nbwss.h>\n");
+    let mut count = 0;
+    for line in header.lines().filter(|line| line.starts_with("#define NBWSS_") && line.contains("_INIT")) {
+        let name = line["#define ".len()..].split(' ').next().unwrap();
+        let kind = name["NBWSS_".len()..name.len() - "_INIT".len()].to_lowercase();
+        source += &format!("extern nbwss_{kind} value_{kind};\nnbwss_{kind} value_{kind} = {name};\n");
+        count += 1;
+    }
+    assert!(count >= 7, "{source}");
+    for (compiler, language, standard) in [("gcc", "c", "c99"), ("clang", "c", "c11"), ("g++", "c++", "c++11"), ("clang++", "c++", "c++20")] {
+        let path = dir.join("initial.c");
+        fs::write(&path, &source).unwrap();
+        let mut command = Command::new(compiler);
+        command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"]).arg(format!("-std={standard}"));
+        run(command.arg("-I").arg(root().join("include")).args(["-x", language]).arg(&path));
+    }
+}
+
+fn tempdir(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}

@@ -1,0 +1,157 @@
+//! Generates `include/nbwss.h` from the doc comments and signatures in `src/ffi`.
+
+use cbindgen::{Config, DocumentationStyle, Language, Style};
+
+/// The files that have something to export, in the order a reader wants them.
+const SOURCES: [&str; 10] =
+    ["str", "status", "last_error", "version", "callback", "options", "connector", "endpoint", "notify", "request"];
+
+const INTRODUCTION: &str = r#"/*
+ * libnbwss: the NetBackup WebSocket Service protocol for a backup service.
+ *
+ * The service dials out over wss:// to cloud applications, answers the REST calls that they send, and pushes
+ * job and image notifications until they are acknowledged.
+ *
+ *   nbwss_options_new -> nbwss_options_set, nbwss_options_on_request, ...
+ *   nbwss_connector_new -> nbwss_endpoint_add_file -> nbwss_connector_start
+ *   nbwss_notify_job, nbwss_notify_image; nbwss_request_respond in the callback or later
+ *   nbwss_connector_drain -> nbwss_connector_stop -> nbwss_connector_wait -> nbwss_connector_destroy
+ *
+ * Results    Functions return a status; nbwss_last_error() has the words, per thread. Results come last in the
+ *            argument list and are zeroed on entry.
+ * Handles    nbwss_options, nbwss_connector, nbwss_endpoints and nbwss_request are checked: a handle that is
+ *            NULL, freed, freed twice, made up or of another type gives a status. Freeing NULL does nothing.
+ * Text       UTF-8. A function that ends in _n takes pointer and length; its twin without _n takes a text that
+ *            ends in NUL. Text that comes back is borrowed, for as long as the function says.
+ * Structs    Start from the INIT macro: it sets struct_size, by which old hosts and new libraries understand
+ *            each other.
+ * Threads    Any function may be called from any thread. Only nbwss_connector_drain, _wait and _destroy wait.
+ *
+ * Callbacks          thread                may block     may call
+ *   on_request       nbwss-call-N          yes           all but drain, wait, destroy
+ *   on_delivery      nbwss-report          not for long  all but drain, wait, destroy
+ *   on_event, on_log nbwss-report          not for long  all but drain, wait, destroy
+ *   destructors      the thread that frees yes           all but drain, wait, destroy
+ *
+ * A callback must return: it must not throw, longjmp or end its thread. No lock of the library is held during
+ * one. drain, wait and destroy, called from a callback, return NBWSS_ILLEGAL_STATE at once.
+ *
+ * The library installs no signal handlers (its threads block all signals), raises no SIGPIPE, writes nothing
+ * to standard output or error, reads no environment variables and registers nothing to run at exit. A process
+ * that forks must do so before it first calls nbwss_options_new: in a child made later every call returns
+ * NBWSS_FORKED.
+ */"#;
+
+const TRAILER: &str = r#"
+/* Initial values. */
+#define NBWSS_STR_INIT { NULL, 0 }
+#define NBWSS_DRAINED_INIT { sizeof(nbwss_drained), 0, 0, 0 }
+#define NBWSS_ENDPOINT_INIT \
+  { sizeof(nbwss_endpoint), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0 }
+#define NBWSS_ENDPOINT_INFO_INIT \
+  { sizeof(nbwss_endpoint_info), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0, NBWSS_DISCONNECTED }
+#define NBWSS_JOB_INIT \
+  { sizeof(nbwss_job), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, \
+    NBWSS_STR_INIT, 0, 0, 0, 0 }
+#define NBWSS_IMAGE_INIT \
+  { sizeof(nbwss_image), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0, 0 }
+#define NBWSS_RESPONSE_INIT { sizeof(nbwss_response), 200, NULL, 0, NBWSS_STR_INIT }
+
+/* Twins that take text ending in NUL. */
+
+/* A text that ends in NUL as pointer and length. */
+static inline nbwss_str nbwss_str_z(const char *text) {
+  nbwss_str view = NBWSS_STR_INIT;
+  view.ptr = text;
+  view.len = text != NULL ? strlen(text) : 0;
+  return view;
+}
+
+/* Whether the library fits the header that this host is compiled with. Call it once, first. */
+static inline nbwss_status nbwss_check_compat(void) {
+  return nbwss_check_compat_version(NBWSS_VERSION_MAJOR, NBWSS_VERSION_MINOR, NBWSS_VERSION_PATCH);
+}
+
+static inline nbwss_status nbwss_options_set(nbwss_options *options, const char *key, const char *value) {
+  return nbwss_options_set_n(options, nbwss_str_z(key), nbwss_str_z(value));
+}
+
+static inline nbwss_status nbwss_options_set_int(nbwss_options *options, const char *key, int64_t value) {
+  return nbwss_options_set_int_n(options, nbwss_str_z(key), value);
+}
+
+static inline nbwss_status nbwss_options_set_bool(nbwss_options *options, const char *key, bool value) {
+  return nbwss_options_set_bool_n(options, nbwss_str_z(key), value);
+}
+
+static inline nbwss_status nbwss_group_start(nbwss_connector *connector, const char *group_id) {
+  return nbwss_group_start_n(connector, nbwss_str_z(group_id));
+}
+
+static inline nbwss_status nbwss_group_stop(nbwss_connector *connector, const char *group_id) {
+  return nbwss_group_stop_n(connector, nbwss_str_z(group_id));
+}
+
+static inline nbwss_status nbwss_endpoint_add_json(nbwss_connector *connector, const char *json) {
+  return nbwss_endpoint_add_json_n(connector, nbwss_str_z(json));
+}
+
+static inline nbwss_status nbwss_endpoint_add_file(nbwss_connector *connector, const char *path) {
+  return nbwss_endpoint_add_file_n(connector, nbwss_str_z(path));
+}
+
+static inline nbwss_status nbwss_endpoint_remove(nbwss_connector *connector, const char *host_name) {
+  return nbwss_endpoint_remove_n(connector, nbwss_str_z(host_name));
+}
+
+static inline nbwss_status nbwss_notify_json(nbwss_connector *connector, const char *notification,
+                                             uint64_t *sequence) {
+  return nbwss_notify_json_n(connector, nbwss_str_z(notification), sequence);
+}
+
+static inline nbwss_status nbwss_request_header(const nbwss_request *request, const char *name, nbwss_str *value) {
+  return nbwss_request_header_n(request, nbwss_str_z(name), value);
+}
+
+static inline nbwss_status nbwss_request_fail(nbwss_request *request, int32_t status_code, const char *message) {
+  return nbwss_request_fail_n(request, status_code, nbwss_str_z(message));
+}
+"#;
+
+/// The text of the header.
+pub fn generate() -> String {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let versions = format!(
+        "\n/* The version of this header: see nbwss_check_compat. */\n#define NBWSS_VERSION_MAJOR {}\n#define NBWSS_VERSION_MINOR {}\n#define NBWSS_VERSION_PATCH {}\n\
+         #define NBWSS_VERSION \"{}\"",
+        env!("CARGO_PKG_VERSION_MAJOR"),
+        env!("CARGO_PKG_VERSION_MINOR"),
+        env!("CARGO_PKG_VERSION_PATCH"),
+        env!("CARGO_PKG_VERSION"),
+    );
+    let mut config = Config {
+        language: Language::C,
+        style: Style::Both,
+        header: Some(INTRODUCTION.to_owned()),
+        include_guard: Some("NBWSS_H".to_owned()),
+        after_includes: Some(versions),
+        trailer: None,
+        no_includes: true,
+        sys_includes: ["stdbool.h", "stddef.h", "stdint.h", "string.h"].map(str::to_owned).into(),
+        cpp_compat: true,
+        usize_is_size_t: true,
+        line_length: 110,
+        documentation_style: DocumentationStyle::Doxy,
+        ..Config::default()
+    };
+    config.function.sort_by = None;
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for source in SOURCES {
+        builder = builder.with_src(format!("{root}/src/ffi/{source}.rs"));
+    }
+    let mut text = Vec::new();
+    builder.generate().expect("src/ffi can be read").write(&mut text);
+    let text = String::from_utf8(text).expect("the header is UTF-8");
+    let end = text.rfind("#endif").expect("an include guard");
+    format!("{}{}\n{}", &text[..end], TRAILER, &text[end..])
+}
