@@ -67,7 +67,9 @@ pub enum Error {
     #[error("{0}")]
     Timeout(&'static str),
     /// The request has been answered already, by the host or by its deadline, or its connector is gone.
-    #[error("the request is no longer waiting for an answer: deadline passed, already answered, or connector destroyed")]
+    #[error(
+        "the request is no longer waiting for an answer: deadline passed, already answered, or connector destroyed"
+    )]
     Expired,
     /// A file could not be read.
     #[error("{path}: {why}", path = path.display())]

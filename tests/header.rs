@@ -12,10 +12,9 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// `target/<profile>`, where the library lies.
-fn target_dir() -> PathBuf {
-    let test = std::env::current_exe().expect("a path to this test");
-    test.parent().and_then(Path::parent).expect("target/<profile>/deps").to_owned()
+/// The shared library as cargo built it together with this test.
+fn library() -> PathBuf {
+    std::env::current_exe().expect("a path to this test").with_file_name("libnbwss.so")
 }
 
 fn run(command: &mut Command) -> String {
@@ -54,9 +53,10 @@ fn declared() -> BTreeSet<String> {
 
 #[test]
 fn what_is_declared_is_exported_and_nothing_else_is() {
-    let library = target_dir().join("libnbwss.so");
+    let library = library();
     let symbols = run(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(&library));
-    let exported: BTreeSet<String> = symbols.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
+    let exported: BTreeSet<String> =
+        symbols.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
     let declared = declared();
     assert!(declared.contains("nbwss_connector_destroy"), "the header was not understood: {declared:?}");
     assert_eq!(exported, declared);
@@ -64,7 +64,7 @@ fn what_is_declared_is_exported_and_nothing_else_is() {
 
 #[test]
 fn the_library_has_a_soname_with_the_major_version_and_stays_loaded() {
-    let library = target_dir().join("libnbwss.so");
+    let library = library();
     let dynamic = run(Command::new("readelf").arg("-d").arg(&library));
     let soname = format!("[libnbwss.so.{}]", env!("CARGO_PKG_VERSION_MAJOR"));
     assert!(dynamic.contains(&soname), "{dynamic}");
@@ -108,7 +108,9 @@ fn the_initial_values_initialise_every_field() {
         count += 1;
     }
     assert!(count >= 7, "{source}");
-    for (compiler, language, standard) in [("gcc", "c", "c99"), ("clang", "c", "c11"), ("g++", "c++", "c++11"), ("clang++", "c++", "c++20")] {
+    for (compiler, language, standard) in
+        [("gcc", "c", "c99"), ("clang", "c", "c11"), ("g++", "c++", "c++11"), ("clang++", "c++", "c++20")]
+    {
         let path = dir.join("initial.c");
         fs::write(&path, &source).unwrap();
         let mut command = Command::new(compiler);

@@ -40,7 +40,10 @@ enum Outcome {
     /// Nothing yet: if it stays so, the task panicked.
     None,
     NotConnected(Option<ConnectError>),
-    Ended { end: End, was_established: bool },
+    Ended {
+        end: End,
+        was_established: bool,
+    },
 }
 
 impl Attempt {
@@ -94,12 +97,7 @@ pub(super) async fn run(mut attempt: Attempt) {
     let max_message = settings.batch_bytes.max(settings.notification_max_bytes).max(settings.max_response_bytes * 6);
     let limits = Limits { max_incoming: settings.max_message_bytes, max_outgoing: max_message + 4096 };
     let connected = {
-        let mut dial = pin!(transport::connect(
-            &endpoint.details.url,
-            &shared.trust,
-            limits,
-            settings.connect_timeout
-        ));
+        let mut dial = pin!(transport::connect(&endpoint.details.url, &shared.trust, limits, settings.connect_timeout));
         poll_fn(|cx| {
             attempt.link.waker.register(cx.waker());
             if attempt.link.is_ending() { Poll::Ready(Err(None)) } else { dial.as_mut().poll(cx).map_err(Some) }
@@ -208,7 +206,9 @@ impl Driver<'_> {
                 Poll::Pending => return Ok(Reading::Drained),
                 Poll::Ready(Err(broken)) => return Err(end_of(broken)),
                 Poll::Ready(Ok(Incoming::Text(text))) => self.receive(now, Ok(text.as_str()))?,
-                Poll::Ready(Ok(Incoming::Binary(bytes))) => self.receive(now, std::str::from_utf8(&bytes).map_err(|_| ()))?,
+                Poll::Ready(Ok(Incoming::Binary(bytes))) => {
+                    self.receive(now, std::str::from_utf8(&bytes).map_err(|_| ()))?
+                }
                 Poll::Ready(Ok(Incoming::Pong)) => self.session.pong(),
                 Poll::Ready(Ok(Incoming::Closed { code, reason })) => return Err(End::PeerClosed { code, reason }),
             }

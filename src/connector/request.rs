@@ -31,7 +31,8 @@ impl Request {
         id: &str,
         request: CommandRequest<'_>,
     ) -> Request {
-        let owned = |(name, value): (std::borrow::Cow<str>, std::borrow::Cow<str>)| (name.into_owned(), value.into_owned());
+        let owned =
+            |(name, value): (std::borrow::Cow<str>, std::borrow::Cow<str>)| (name.into_owned(), value.into_owned());
         Request {
             connector: Arc::downgrade(connector),
             call,

@@ -31,8 +31,7 @@ impl World {
     }
 
     fn ask(&mut self, milliseconds: u64, session: SessionId, id: &str) -> Verdict {
-        let request =
-            CommandRequest { uri: "/".into(), method: "GET".into(), headers: vec![], body: None };
+        let request = CommandRequest { uri: "/".into(), method: "GET".into(), headers: vec![], body: None };
         self.dispatch.request(self.at(milliseconds), session, id, &Ok(request))
     }
 

@@ -100,13 +100,7 @@ impl Details {
     ///
     /// # Errors
     /// [`Invalid`] names the first field that breaks a rule.
-    pub fn new(
-        host_name: &str,
-        url: &str,
-        group_id: &str,
-        priority: i32,
-        token: Secret,
-    ) -> Result<Details, Invalid> {
+    pub fn new(host_name: &str, url: &str, group_id: &str, priority: i32, token: Secret) -> Result<Details, Invalid> {
         text("hostName", host_name, MAX_HOST_NAME_BYTES)?;
         if host_name.contains(char::is_whitespace) {
             return Err(Invalid::new("hostName", "has white space"));
@@ -116,7 +110,10 @@ impl Details {
         let url = Url::parse(url).map_err(|why| Invalid::new("url", why))?;
         text("token", token.expose(), MAX_TOKEN_BYTES)?;
         if priority < 0 {
-            return Err(Invalid::new("priority", format!("is {priority}; must be a whole number from 0 to {}", i32::MAX)));
+            return Err(Invalid::new(
+                "priority",
+                format!("is {priority}; must be a whole number from 0 to {}", i32::MAX),
+            ));
         }
         Ok(Details { host_name: host_name.to_owned(), url, group_id: Arc::from(group_id), priority, token })
     }

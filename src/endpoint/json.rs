@@ -47,9 +47,10 @@ pub fn parse(text: &str) -> Result<Vec<Details>, Error> {
         if elements.is_empty() {
             return Err(Invalid::new("json", "is an empty array").into());
         }
-        let details = elements.iter().enumerate().map(|(index, element)| {
-            one(element.get()).map_err(|invalid| Invalid { index: Some(index), ..invalid })
-        });
+        let details = elements
+            .iter()
+            .enumerate()
+            .map(|(index, element)| one(element.get()).map_err(|invalid| Invalid { index: Some(index), ..invalid }));
         Ok(details.collect::<Result<_, _>>()?)
     } else {
         Ok(vec![one(text)?])
@@ -98,9 +99,7 @@ fn string<'j>(field: &'static str, value: Option<&'j RawValue>) -> Result<Cow<'j
     #[derive(Deserialize)]
     struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
     let value = value.ok_or_else(|| Invalid::new(field, "is missing"))?;
-    serde_json::from_str::<Text>(value.get())
-        .map(|text| text.0)
-        .map_err(|_| Invalid::new(field, "must be a string"))
+    serde_json::from_str::<Text>(value.get()).map(|text| text.0).map_err(|_| Invalid::new(field, "must be a string"))
 }
 
 /// Syntax by place; what serde says of repeated keys names the key. Neither quotes a value.
@@ -121,7 +120,8 @@ fn not_json(error: &serde_json::Error) -> Invalid {
 mod tests {
     use super::*;
 
-    const GOOD: &str = r#"{"token":"TOK\"EN","priority":"2","groupId":"g","hostName":"h","url":"wss://h/p","more":[1]}"#;
+    const GOOD: &str =
+        r#"{"token":"TOK\"EN","priority":"2","groupId":"g","hostName":"h","url":"wss://h/p","more":[1]}"#;
 
     #[test]
     fn one_object_or_an_array_and_a_priority_as_number_or_numeric_string() {

@@ -19,8 +19,7 @@ pub type nbwss_destructor = Option<unsafe extern "C" fn(user_data: *mut c_void)>
 /// Runs on one of the `dispatch.threads`, so it may block. It (or whoever it hands the request to, later, on
 /// any thread) must consume the request exactly once: `nbwss_request_respond` or `nbwss_request_fail`. Without
 /// an answer within `dispatch.timeout` the cloud application gets 504.
-pub type nbwss_request_callback =
-    Option<unsafe extern "C" fn(request: *mut nbwss_request, user_data: *mut c_void)>;
+pub type nbwss_request_callback = Option<unsafe extern "C" fn(request: *mut nbwss_request, user_data: *mut c_void)>;
 
 /// What became of a notification in a server group.
 #[repr(i32)]

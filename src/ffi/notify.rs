@@ -147,7 +147,5 @@ pub unsafe extern "C" fn nbwss_notify_json_n(
     sequence: *mut u64,
 ) -> nbwss_status {
     // SAFETY: a place for a number and readable text, by the header.
-    unsafe {
-        notify(connector, sequence, |connector| connector.notify_json(notification.text("notification")?))
-    }
+    unsafe { notify(connector, sequence, |connector| connector.notify_json(notification.text("notification")?)) }
 }

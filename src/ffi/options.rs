@@ -106,8 +106,7 @@ fn set<F>(
 ) -> nbwss_status {
     boundary::call(|| {
         let options = handle::get(options)?;
-        let function =
-            function.ok_or(Error::InvalidArgument { argument: "callback", why: "is NULL".to_owned() })?;
+        let function = function.ok_or(Error::InvalidArgument { argument: "callback", why: "is NULL".to_owned() })?;
         let callback = Callback::new(function, user_data, destructor);
         let replaced = place(&mut options.lock().1).replace(callback);
         drop(replaced);

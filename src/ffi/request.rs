@@ -109,9 +109,7 @@ pub unsafe extern "C" fn nbwss_request_uri(request: *const nbwss_request, uri: *
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbwss_request_body(request: *const nbwss_request, body: *mut nbwss_str) -> nbwss_status {
     // SAFETY: as the header says of its arguments.
-    unsafe {
-        text(request, "body", body, |request| Ok(request.body().map_or(nbwss_str::absent(), nbwss_str::borrow)))
-    }
+    unsafe { text(request, "body", body, |request| Ok(request.body().map_or(nbwss_str::absent(), nbwss_str::borrow))) }
 }
 
 /// The value of the first header with this name, compared without case.

@@ -25,6 +25,10 @@ pub extern "C" fn nbwss_check_compat_version(major: u32, minor: u32, patch: u32)
         let part = |text: &str| text.parse().unwrap_or(0);
         let ours = (part(env!("CARGO_PKG_VERSION_MAJOR")), part(env!("CARGO_PKG_VERSION_MINOR")));
         let fits = major == ours.0 && minor <= ours.1 && (major > 0 || minor == ours.1);
-        if fits { Ok(()) } else { Err(Error::Incompatible { header: format!("{major}.{minor}.{patch}"), library: VERSION }) }
+        if fits {
+            Ok(())
+        } else {
+            Err(Error::Incompatible { header: format!("{major}.{minor}.{patch}"), library: VERSION })
+        }
     })
 }

@@ -115,8 +115,11 @@ impl Outbox {
             return Err(Error::NoEndpoint);
         }
         if element.len() > self.limits.max_element_bytes {
-            let why =
-                format!("is {} bytes encoded; notification.maxBytes is {}", element.len(), self.limits.max_element_bytes);
+            let why = format!(
+                "is {} bytes encoded; notification.maxBytes is {}",
+                element.len(),
+                self.limits.max_element_bytes
+            );
             return Err(Error::InvalidNotification { field: "notification", why });
         }
         let untold = usize::try_from(self.untold).unwrap_or(usize::MAX);

@@ -152,11 +152,8 @@ fn whatever_is_left_is_reported_once() {
     outbox.shut_down();
     let report = |first, last, outcome| Report { group_id: group.clone(), first, last, outcome };
     let reports: Vec<Report> = std::iter::from_fn(|| outbox.poll_report()).collect();
-    let expected = [
-        report(1, 2, Outcome::Delivered),
-        report(3, 4, Outcome::GroupRemoved),
-        report(5, 5, Outcome::GroupRemoved),
-    ];
+    let expected =
+        [report(1, 2, Outcome::Delivered), report(3, 4, Outcome::GroupRemoved), report(5, 5, Outcome::GroupRemoved)];
     assert_eq!(reports, expected);
     assert!(matches!(outbox.accept(element(6)), Err(Error::NoEndpoint)));
 }

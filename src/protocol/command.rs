@@ -113,7 +113,12 @@ impl<'m> CommandRequest<'m> {
         if !headers.iter().all(|(name, value)| is_header(name, value)) {
             return Err(BadCommand::Header);
         }
-        Ok(CommandRequest { uri: payload.uri, method: payload.method, headers, body: payload.parameters.map(|text| text.0) })
+        Ok(CommandRequest {
+            uri: payload.uri,
+            method: payload.method,
+            headers,
+            body: payload.parameters.map(|text| text.0),
+        })
     }
 }
 

@@ -26,8 +26,7 @@ impl QuietStream {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_LIMIT));
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let _ = SockRef::from(&stream)
-            .set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(UNACKNOWLEDGED_LIMIT));
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(UNACKNOWLEDGED_LIMIT));
         QuietStream(stream)
     }
 }

@@ -1,0 +1,547 @@
+//! The driver of a history: a queue of events in virtual time, the network between connector and clouds, the
+//! host's side, and the promises that are checked along the way and at the end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nbwss::dispatch::{CallId, Dispatch, SessionId, Verdict};
+use nbwss::endpoint::{Details, EndpointId, Registry};
+use nbwss::outbox::{Outbox, Outcome};
+use nbwss::protocol::Response;
+use nbwss::session::{End, Received, Session, Transmit};
+use nbwss::supervisor::{Action, AttemptId, Ended, Supervisor};
+use nbwss::{Now, Secret, Settings};
+
+use super::cloud::{self, Cloud, Manners};
+
+/// Faults happen until then; afterwards everybody behaves, and everything must come to a good end.
+const CHAOS: Duration = Duration::from_secs(180);
+const END: Duration = Duration::from_secs(600);
+const GROUPS: [&str; 2] = ["near", "far"];
+
+enum Event {
+    /// An attempt to connect came to its end, good or bad.
+    Dialled(AttemptId, bool),
+    ToCloud(AttemptId, Wire),
+    ToConnector(AttemptId, Wire),
+    /// The connector notices that the connection is gone.
+    Lost(AttemptId),
+    /// An attempt that was told to end has ended.
+    Closed(AttemptId),
+    Notify,
+    /// The application of this group sends a command.
+    Command(usize),
+    Respond(CallId),
+    Fault,
+    Calm,
+}
+
+enum Wire {
+    /// A message and when it was sent.
+    Text(String, Duration),
+    Ping,
+    Pong,
+}
+
+struct Connection {
+    endpoint: EndpointId,
+    group: usize,
+    session: Session,
+    open: Option<SessionId>,
+    /// Nothing passes any more, and nobody was told.
+    silent: bool,
+    /// The connector was told to end it, and does nothing with it any more.
+    closing: bool,
+    authenticated: bool,
+    /// When the last message of each direction arrives: later ones do not overtake it.
+    arrivals: [Duration; 2],
+    /// Commands sent over it that wait for an answer, and when each reached the connector.
+    asked: Vec<(String, Duration)>,
+    /// How often each was sent and answered.
+    balance: HashMap<String, i32>,
+}
+
+/// What happened in a history, for counting.
+#[derive(Debug, Default)]
+pub struct Totals {
+    pub accepted: u64,
+    pub delivered: u64,
+    pub repeated: u64,
+    pub sessions: u64,
+    pub answered: u64,
+    pub repeated_calls: u64,
+    pub timeouts: u64,
+}
+
+impl Totals {
+    pub fn add(&mut self, other: &Totals) {
+        self.accepted += other.accepted;
+        self.delivered += other.delivered;
+        self.repeated += other.repeated;
+        self.sessions += other.sessions;
+        self.answered += other.answered;
+        self.repeated_calls += other.repeated_calls;
+        self.timeouts += other.timeouts;
+    }
+}
+
+/// The result of a history.
+pub struct History {
+    pub totals: Totals,
+    pub trace: Vec<String>,
+}
+
+pub struct World {
+    random: fastrand::Rng,
+    start: Instant,
+    at: Duration,
+    events: BTreeMap<(Duration, u64), Event>,
+    last_event: u64,
+    settings: Settings,
+    registry: Registry,
+    supervisor: Supervisor,
+    outbox: Outbox,
+    dispatch: Dispatch,
+    group_ids: [Arc<str>; 2],
+    endpoints: Vec<(EndpointId, usize)>,
+    down: Vec<EndpointId>,
+    dialling: BTreeMap<AttemptId, EndpointId>,
+    connections: BTreeMap<AttemptId, Connection>,
+    clouds: [Cloud; 2],
+    /// How often the host was called for each command.
+    calls: HashMap<(usize, String), u32>,
+    last_command: u64,
+    /// How each notification ended in each group.
+    reports: HashMap<(usize, u64), Outcome>,
+    totals: Totals,
+    trace: Vec<String>,
+}
+
+impl World {
+    /// Runs one history to its end and checks it.
+    pub fn run(seed: u64) -> History {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut settings = Settings::default();
+        let mut set = |key: &str, value: String| settings.set(key, &value).expect("a valid setting");
+        set("exception.ignoreDecoder", random.bool().to_string());
+        set("notification.window", random.usize(1..6).to_string());
+        set("notification.batchCount", random.usize(1..5).to_string());
+        set("connect.backoffBase", random.usize(100..2000).to_string());
+        set("keepAlive.scheduledRate", random.usize(5..30).to_string());
+        set("dispatch.timeout", random.usize(500..5000).to_string());
+        set("dispatch.maxOutstanding", random.usize(1..20).to_string());
+        let start = Instant::now();
+        let mut world = World {
+            start,
+            at: Duration::ZERO,
+            events: BTreeMap::new(),
+            last_event: 0,
+            registry: Registry::default(),
+            supervisor: Supervisor::new(&settings, seed),
+            outbox: Outbox::new(&settings, true),
+            dispatch: Dispatch::new(&settings),
+            settings,
+            group_ids: GROUPS.map(Arc::from),
+            endpoints: Vec::new(),
+            down: Vec::new(),
+            dialling: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            clouds: [(); 2].map(|()| Cloud::new(Manners::draw(&mut random))),
+            calls: HashMap::new(),
+            last_command: 0,
+            reports: HashMap::new(),
+            totals: Totals::default(),
+            trace: Vec::new(),
+            random,
+        };
+        world.supervisor.set_running(start, true);
+        for index in 0..world.random.usize(2..6) {
+            world.add_endpoint(index % 2);
+        }
+        for _ in 0..world.random.usize(10..200) {
+            let at = world.in_chaos();
+            world.schedule(at, Event::Notify);
+        }
+        for _ in 0..world.random.usize(0..80) {
+            let (at, group) = (world.in_chaos(), world.random.usize(0..2));
+            world.schedule(at, Event::Command(group));
+        }
+        for _ in 0..world.random.usize(0..60) {
+            let at = world.in_chaos();
+            world.schedule(at, Event::Fault);
+        }
+        world.schedule(CHAOS, Event::Calm);
+        world.live();
+        world.judge();
+        History { totals: world.totals, trace: world.trace }
+    }
+
+    fn now(&self) -> Now {
+        Now { instant: self.start + self.at, epoch_seconds: 1_700_000_000 }
+    }
+
+    fn in_chaos(&mut self) -> Duration {
+        Duration::from_millis(self.random.u64(0..CHAOS.as_millis() as u64))
+    }
+
+    fn milliseconds(&mut self, range: std::ops::Range<u64>) -> Duration {
+        Duration::from_millis(self.random.u64(range))
+    }
+
+    fn schedule(&mut self, at: Duration, event: Event) {
+        self.last_event += 1;
+        self.events.insert((at, self.last_event), event);
+    }
+
+    fn add_endpoint(&mut self, group: usize) {
+        let name = format!("endpoint-{}", self.last_event + self.endpoints.len() as u64);
+        let priority = self.random.i32(0..3);
+        let details =
+            Details::new(&name, "wss://cloud/", GROUPS[group], priority, Secret::new("good".into())).expect("valid");
+        let Ok(added) = self.registry.add(vec![details]) else { return };
+        self.outbox.add_group(&self.group_ids[group]);
+        self.supervisor.add(self.now().instant, &self.group_ids[group], added[0].id, priority);
+        self.endpoints.push((added[0].id, group));
+    }
+
+    /// Lets time pass until the end, from event to event and timer to timer.
+    fn live(&mut self) {
+        self.pump();
+        let mut steps_at_once = 0;
+        while self.at < END {
+            let event = self.events.keys().next().map_or(END, |(at, _)| *at);
+            let timer = self.next_timeout().map_or(END, |at| at.saturating_duration_since(self.start));
+            let next = event.min(timer).min(END);
+            steps_at_once = if next > self.at { 0 } else { steps_at_once + 1 };
+            assert!(steps_at_once < 10_000, "time stands still at {:?}", self.at);
+            self.at = next.max(self.at);
+            if event <= self.at
+                && let Some((_, event)) = self.events.pop_first()
+            {
+                self.happen(event);
+            }
+            self.pump();
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let live = || self.connections.values().filter(|c| !c.closing);
+        let sessions = live().map(|c| c.session.next_timeout());
+        let open = || live().filter_map(|c| Some((c.open?, c.group)));
+        let calls = open().filter_map(|(open, _)| self.dispatch.next_timeout(open));
+        let resends = open().filter_map(|(_, group)| self.outbox.next_timeout(GROUPS[group]));
+        sessions.chain(calls).chain(resends).chain(self.supervisor.next_timeout()).min()
+    }
+
+    /// What the connector's I/O thread does: everything that is due, as the supervisor and the rooms say.
+    fn pump(&mut self) {
+        let now = self.now();
+        self.supervisor.timeout(now.instant);
+        let ids: Vec<AttemptId> = self.connections.keys().copied().collect();
+        for id in ids {
+            self.pump_connection(id);
+        }
+        while let Some(action) = self.supervisor.poll_action() {
+            match action {
+                Action::Dial { attempt, endpoint } => {
+                    self.trace.push(format!("{:?} dial {endpoint:?}", self.at));
+                    let group = self.group_of(endpoint);
+                    let busy = self.dialling.values().any(|other| self.group_of(*other) == group)
+                        || self.connections.values().any(|other| other.group == group);
+                    assert!(!busy, "a second connection of the group {group}");
+                    self.dialling.insert(attempt, endpoint);
+                    let (delay, up) = (self.milliseconds(1..3000), !self.down.contains(&endpoint));
+                    self.schedule(self.at + delay, Event::Dialled(attempt, up));
+                }
+                Action::End { attempt } => {
+                    let delay = self.milliseconds(0..1000);
+                    if self.dialling.contains_key(&attempt) {
+                        self.schedule(self.at + delay, Event::Dialled(attempt, false));
+                    } else if let Some(connection) = self.connections.get_mut(&attempt) {
+                        connection.closing = true;
+                        self.schedule(self.at + delay, Event::Closed(attempt));
+                    }
+                }
+            }
+        }
+        while let Some(report) = self.outbox.poll_report() {
+            let group = GROUPS.iter().position(|id| **id == *report.group_id).expect("a known group");
+            for sequence in report.first..=report.last {
+                let before = self.reports.insert((group, sequence), report.outcome);
+                assert_eq!(before, None, "two reports for {sequence} in {group}");
+                assert_eq!(report.outcome, Outcome::Delivered);
+                let seen = self.clouds[group].received.binary_search(&sequence).is_ok();
+                assert!(seen, "{sequence} is reported delivered but never came");
+            }
+            self.outbox.report_told(&report);
+        }
+    }
+
+    fn group_of(&self, endpoint: EndpointId) -> usize {
+        self.endpoints.iter().find(|(id, _)| *id == endpoint).expect("a known endpoint").1
+    }
+
+    fn pump_connection(&mut self, id: AttemptId) {
+        let now = self.now();
+        let Some(connection) = self.connections.get_mut(&id).filter(|connection| !connection.closing) else { return };
+        if let Err(end) = connection.session.timeout(now.instant) {
+            return self.end(id, &end);
+        }
+        if let Some(open) = connection.open {
+            self.dispatch.timeout(now, open);
+        }
+        loop {
+            let Some(connection) = self.connections.get_mut(&id) else { return };
+            let wire = match connection.session.poll_transmit(now) {
+                Some(Transmit::Connect(message)) => Wire::Text(message.expose().to_owned(), self.at),
+                Some(Transmit::Ping) => Wire::Ping,
+                None => {
+                    let Some(open) = connection.open else { return };
+                    let group_id = GROUPS[connection.group];
+                    let answer = self.dispatch.poll_transmit(open);
+                    match answer.or_else(|| self.outbox.poll_transmit(now, group_id)) {
+                        Some(text) => Wire::Text(text, self.at),
+                        None => return,
+                    }
+                }
+            };
+            self.send(id, 0, Duration::ZERO, wire);
+        }
+    }
+
+    /// Puts a message on the wire: direction 0 goes to the cloud, 1 to the connector.
+    fn send(&mut self, id: AttemptId, direction: usize, extra: Duration, wire: Wire) {
+        let delay = self.milliseconds(1..80) + extra;
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if connection.silent {
+            return;
+        }
+        let arrival = connection.arrivals[direction].max(self.at + delay);
+        connection.arrivals[direction] = arrival;
+        let event = if direction == 0 { Event::ToCloud(id, wire) } else { Event::ToConnector(id, wire) };
+        self.schedule(arrival, event);
+    }
+
+    fn end(&mut self, id: AttemptId, end: &End) {
+        let Some(connection) = self.connections.remove(&id) else { return };
+        self.trace.push(format!("{:?} end {end}", self.at));
+        if let Some(open) = connection.open {
+            self.dispatch.close(open);
+        }
+        let how = if *end == End::Rejected { Ended::Rejected } else { Ended::Failed };
+        self.supervisor.ended(self.now().instant, id, how);
+    }
+
+    fn happen(&mut self, event: Event) {
+        let now = self.now();
+        match event {
+            Event::Dialled(id, up) => {
+                let Some(endpoint) = self.dialling.remove(&id) else { return };
+                if !up {
+                    self.supervisor.ended(now.instant, id, Ended::Failed);
+                    return;
+                }
+                let connection = Connection {
+                    endpoint,
+                    group: self.group_of(endpoint),
+                    session: Session::new(now, &self.settings, Secret::new("good".into())),
+                    open: None,
+                    silent: false,
+                    closing: false,
+                    authenticated: false,
+                    arrivals: [self.at; 2],
+                    asked: Vec::new(),
+                    balance: HashMap::new(),
+                };
+                self.connections.insert(id, connection);
+            }
+            Event::ToCloud(id, wire) => self.at_cloud(id, wire),
+            Event::ToConnector(id, wire) => self.at_connector(id, wire),
+            Event::Lost(id) => self.end(id, &End::Lost("reset".into())),
+            Event::Closed(id) => self.end(id, &End::Stopped),
+            Event::Notify => {
+                let number = self.totals.accepted + 1;
+                let sequence = self.outbox.accept(format!("{{\"n\":{number}}}")).expect("room for all");
+                assert_eq!(sequence, number);
+                self.totals.accepted = number;
+            }
+            Event::Command(group) => self.ask(group),
+            Event::Respond(call) => {
+                let body = format!("{call:?}").into_bytes();
+                let response = Response::new(200, vec![], Some(body)).expect("valid");
+                // Too late is one of the things that happen.
+                let _ = self.dispatch.respond(now, call, &response);
+                self.dispatch.release(call);
+            }
+            Event::Fault => self.fault(),
+            Event::Calm => {
+                self.down.clear();
+                self.clouds.iter_mut().for_each(|cloud| cloud.manners = Manners::GOOD);
+                self.supervisor.set_running(now.instant, true);
+                for group in GROUPS {
+                    self.supervisor.set_group_running(now.instant, group, true);
+                }
+            }
+        }
+    }
+
+    fn at_cloud(&mut self, id: AttemptId, wire: Wire) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if connection.silent {
+            return;
+        }
+        match wire {
+            Wire::Ping => self.send(id, 1, Duration::ZERO, Wire::Pong),
+            Wire::Pong => {}
+            Wire::Text(text, sent) => {
+                let cloud = &mut self.clouds[connection.group];
+                let (out, answered) = cloud.take(&mut self.random, &mut connection.authenticated, &text);
+                if let Some((command, status)) = answered {
+                    let balance = connection.balance.entry(command.clone()).or_default();
+                    *balance -= 1;
+                    assert!(*balance >= 0, "more answers to {command} than it was sent over this connection");
+                    let waited =
+                        connection.asked.iter().filter(|(asked, arrived)| *asked == command && *arrived <= sent);
+                    let longest = waited.map(|(_, arrived)| sent - *arrived).max().unwrap_or_default();
+                    assert!(longest <= self.settings.dispatch_timeout, "{command} waited {longest:?} for its answer");
+                    connection.asked.retain(|(asked, arrived)| *asked != command || *arrived > sent);
+                    self.totals.answered += 1;
+                    self.totals.timeouts += u64::from(status == 504);
+                }
+                for (delay, text) in out {
+                    self.send(id, 1, delay, Wire::Text(text, self.at));
+                }
+            }
+        }
+    }
+
+    fn at_connector(&mut self, id: AttemptId, wire: Wire) {
+        let now = self.now();
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if connection.silent || connection.closing {
+            return;
+        }
+        let group = connection.group;
+        let text = match wire {
+            Wire::Pong => return connection.session.pong(),
+            Wire::Ping => return,
+            Wire::Text(text, _) => text,
+        };
+        match connection.session.receive(&text) {
+            Err(end) => self.end(id, &end),
+            Ok(Received::Established) => {
+                connection.open = Some(self.dispatch.open(&self.group_ids[group]));
+                self.outbox.connection_opened(GROUPS[group]);
+                self.supervisor.established(now.instant, id);
+                self.totals.sessions += 1;
+                self.trace.push(format!("{:?} established {:?}", self.at, connection.endpoint));
+            }
+            Ok(Received::Command { id: command, request }) => {
+                let open = connection.open.expect("established before commands");
+                if let Verdict::Call(call) = self.dispatch.request(now, open, &command, &request) {
+                    let calls = self.calls.entry((group, command.into_owned())).or_default();
+                    *calls += 1;
+                    assert_eq!(*calls, 1, "the host is called twice");
+                    // One in ten hosts has forgotten it for a long time.
+                    let slowest = if self.random.u8(0..10) == 0 { 100_000 } else { 8000 };
+                    let delay = self.milliseconds(1..slowest);
+                    self.schedule(self.at + delay, Event::Respond(call));
+                }
+            }
+            Ok(Received::Acknowledged(message)) => {
+                self.outbox.acknowledge(GROUPS[group], &message);
+            }
+            Ok(Received::Ignored(_)) => {}
+        }
+    }
+
+    /// The application sends a command: a new one, or one that was sent before.
+    fn ask(&mut self, group: usize) {
+        let found = self.connections.iter_mut().find(|(_, c)| c.group == group && c.authenticated && !c.silent);
+        let Some((&id, _)) = found else { return };
+        let number = if self.last_command > 0 && self.random.u8(0..4) == 0 {
+            self.totals.repeated_calls += 1;
+            self.random.u64(1..=self.last_command)
+        } else {
+            self.last_command += 1;
+            self.last_command
+        };
+        let command = format!("C{number}");
+        self.send(id, 1, Duration::ZERO, Wire::Text(cloud::command(&command), self.at));
+        if let Some(connection) = self.connections.get_mut(&id) {
+            *connection.balance.entry(command.clone()).or_default() += 1;
+            connection.asked.push((command, connection.arrivals[1]));
+        }
+    }
+
+    fn fault(&mut self) {
+        let now = self.now().instant;
+        let kind = self.random.u8(0..10);
+        self.trace.push(format!("{:?} fault {kind}", self.at));
+        let ids: Vec<AttemptId> = self.connections.keys().copied().collect();
+        let victim = self.random.choice(&ids).copied();
+        let group = self.random.usize(0..2);
+        match (kind, victim) {
+            (0..=2, Some(id)) => {
+                // Cut: what is on the way is gone, and the connector learns of it a little later.
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.silent = true;
+                }
+                let delay = self.milliseconds(0..500);
+                self.schedule(self.at + delay, Event::Lost(id));
+            }
+            (3, Some(id)) => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.silent = true;
+                }
+            }
+            (4, _) => {
+                let known: Vec<EndpointId> = self.endpoints.iter().map(|(id, _)| *id).collect();
+                self.down.extend(self.random.choice(&known));
+            }
+            (5, _) => self.down.clear(),
+            (6, _) => {
+                let running = self.random.bool();
+                self.supervisor.set_running(now, running);
+            }
+            (7, _) => {
+                let running = self.random.bool();
+                self.supervisor.set_group_running(now, GROUPS[group], running);
+            }
+            (8, _) => self.add_endpoint(group),
+            (9, _) => self.remove_endpoint(group),
+            _ => {}
+        }
+    }
+
+    /// Removes an endpoint, but not the last of its group: that would abandon notifications.
+    fn remove_endpoint(&mut self, group: usize) {
+        let of_group: Vec<_> =
+            self.registry.iter().filter(|e| *e.details.group_id == *GROUPS[group]).cloned().collect();
+        if of_group.len() < 2 {
+            return;
+        }
+        if let Some(endpoint) = self.random.choice(&of_group) {
+            self.registry.remove(&endpoint.details.host_name).expect("it is there");
+            self.supervisor.remove(self.now().instant, GROUPS[group], endpoint.id);
+        }
+    }
+
+    /// After a long calm: everything has arrived, was told, and is answered.
+    fn judge(&mut self) {
+        assert!(self.outbox.is_idle(), "{:?} after {:?} of calm", self.outbox.counts(), END - CHAOS);
+        for (group, cloud) in self.clouds.iter().enumerate() {
+            let all: Vec<u64> = (1..=self.totals.accepted).collect();
+            assert_eq!(cloud.received, all, "what the application of group {group} has");
+            self.totals.repeated += cloud.repeated;
+        }
+        self.totals.delivered = self.reports.len() as u64;
+        assert_eq!(self.totals.delivered, self.totals.accepted * 2);
+        for connection in self.connections.values() {
+            assert!(connection.open.is_some() || self.at < CHAOS, "no session in calm");
+            assert_eq!(connection.asked, [], "commands without an answer");
+        }
+        assert_eq!(self.connections.len(), GROUPS.len(), "a session for each group");
+    }
+}
