@@ -2,20 +2,13 @@
 
 #[path = "support/header.rs"]
 mod generator;
+mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The shared library as cargo built it together with this test.
-fn library() -> PathBuf {
-    std::env::current_exe().expect("a path to this test").with_file_name("libnbwss.so")
-}
+use support::{Scratch, root, shared_library};
 
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error} (make deps installs it)"));
@@ -24,16 +17,16 @@ fn run(command: &mut Command) -> String {
     text
 }
 
-/// `make header` sets NBWSS_UPDATE_HEADER to write the file; otherwise a difference is a failure.
+/// `make generate` sets NBWSS_UPDATE to write the file; otherwise a difference is a failure.
 #[test]
 fn the_committed_header_is_the_generated_one() {
     let path = root().join("include/nbwss.h");
     let generated = generator::generate();
-    if std::env::var_os("NBWSS_UPDATE_HEADER").is_some() {
+    if std::env::var_os("NBWSS_UPDATE").is_some() {
         fs::write(&path, &generated).unwrap();
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == generated, "include/nbwss.h is not what src/ffi says: run `make header` and commit it");
+    assert!(committed == generated, "include/nbwss.h is not what src/ffi says: run `make generate` and commit it");
 }
 
 fn declared() -> BTreeSet<String> {
@@ -53,7 +46,7 @@ fn declared() -> BTreeSet<String> {
 
 #[test]
 fn what_is_declared_is_exported_and_nothing_else_is() {
-    let library = library();
+    let library = shared_library();
     let symbols = run(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(&library));
     let exported: BTreeSet<String> =
         symbols.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
@@ -64,7 +57,7 @@ fn what_is_declared_is_exported_and_nothing_else_is() {
 
 #[test]
 fn the_library_has_a_soname_with_the_major_version_and_stays_loaded() {
-    let library = library();
+    let library = shared_library();
     let dynamic = run(Command::new("readelf").arg("-d").arg(&library));
     let soname = format!("[libnbwss.so.{}]", env!("CARGO_PKG_VERSION_MAJOR"));
     assert!(dynamic.contains(&soname), "{dynamic}");
@@ -75,13 +68,13 @@ fn the_library_has_a_soname_with_the_major_version_and_stays_loaded() {
 /// Alone, and twice in one file.
 #[test]
 fn the_header_compiles_without_a_warning_as_every_standard() {
-    let dir = tempdir("header");
+    let dir = Scratch::new("header");
     let include = root().join("include");
     for (language, suffix, compilers, standards) in [
         ("c", "c", ["gcc", "clang"], &["c99", "c11", "c17"][..]),
         ("c++", "cpp", ["g++", "clang++"], &["c++11", "c++17", "c++20"][..]),
     ] {
-        let source = dir.join(format!("twice.{suffix}"));
+        let source = dir.join(&format!("twice.{suffix}"));
         fs::write(&source, "#include <nbwss.h>\n#include <nbwss.h>\nint nbwss_test(void);\nint nbwss_test(void) { return nbwss_check_compat(); }\n").unwrap();
         for compiler in compilers {
             for standard in standards {
@@ -97,7 +90,7 @@ fn the_header_compiles_without_a_warning_as_every_standard() {
 /// Every initial value, used as a host would, in both languages.
 #[test]
 fn the_initial_values_initialise_every_field() {
-    let dir = tempdir("initial");
+    let dir = Scratch::new("initial");
     let header = fs::read_to_string(root().join("include/nbwss.h")).unwrap();
     let mut source = String::from("#include <nbwss.h>\n");
     let mut count = 0;
@@ -117,10 +110,4 @@ fn the_initial_values_initialise_every_field() {
         command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"]).arg(format!("-std={standard}"));
         run(command.arg("-I").arg(root().join("include")).args(["-x", language]).arg(&path));
     }
-}
-
-fn tempdir(name: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::create_dir_all(&dir).unwrap();
-    dir
 }

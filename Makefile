@@ -1,0 +1,53 @@
+# What a person types. Cargo builds the library; gcc builds the C programs; the tests are cargo's.
+
+CC ?= gcc
+CFLAGS ?= -O2 -g
+CARGO ?= cargo
+
+MAJOR := $(shell sed -n 's/^version = "\([0-9]*\)\..*/\1/p' Cargo.toml | head -n 1)
+RELEASE := target/release
+WARNINGS := -std=c11 -Wall -Wextra -Wpedantic -Werror
+
+.PHONY: all demo test test-release lint generate deps clean
+
+all: $(RELEASE)/libnbwss.so.$(MAJOR)
+
+# The name that programs ask for at run time beside the name that they are linked with.
+$(RELEASE)/libnbwss.so.$(MAJOR): $(RELEASE)/libnbwss.so
+	ln -sf libnbwss.so $@
+
+# Cargo knows best whether there is something to do.
+.PHONY: $(RELEASE)/libnbwss.so
+$(RELEASE)/libnbwss.so:
+	$(CARGO) build --release --lib
+
+$(RELEASE)/host: all $(wildcard examples/host/*.c examples/host/*.h) include/nbwss.h
+	$(CC) $(WARNINGS) $(CFLAGS) -Iinclude examples/host/*.c -o $@ -L$(RELEASE) -lnbwss -pthread
+
+# A C host and a cloud application on this machine show each other, and you, the whole protocol.
+demo: $(RELEASE)/host
+	$(CARGO) build --release --example cloud_app
+	examples/demo.sh $(RELEASE) $(RELEASE)/examples/cloud_app $(RELEASE)/host
+
+# Everything. Installs the Debian packages that are missing, when it may.
+test: deps
+	$(CARGO) build --all-targets
+	$(CARGO) test
+
+# The C programs and the symbols once more, on the file that is shipped.
+test-release: deps all
+	NBWSS_LIBRARY=$(CURDIR)/$(RELEASE)/libnbwss.so $(CARGO) test --test header --test c_surface
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+
+# Writes what is generated from the code and committed: include/nbwss.h and the settings in README.md.
+generate:
+	NBWSS_UPDATE=1 $(CARGO) test --test header --test readme generated
+
+deps:
+	scripts/install-deps.sh
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Looks for the programs that the tests need and installs their Debian packages where that is possible.
+set -euo pipefail
+
+missing=()
+need() { # program package
+  command -v "$1" >/dev/null || missing+=("$2")
+}
+need gcc gcc
+need g++ g++
+need clang clang
+need clang++ clang
+need nm binutils
+need valgrind valgrind
+# The independent endpoint runs on Debian's own Python.
+/usr/bin/python3 -c 'import websockets' 2>/dev/null || missing+=(python3-websockets)
+
+if ((${#missing[@]} == 0)); then
+  exit 0
+fi
+sudo=
+if ((EUID != 0)); then
+  sudo=sudo
+fi
+if ! command -v apt-get >/dev/null || ! command -v ${sudo:-true} >/dev/null; then
+  echo "The tests need these packages: ${missing[*]}" >&2
+  exit 1
+fi
+echo "Installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+$sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,71 @@
+//! The README is held true: its C host compiles and runs, and its table of settings is the code's.
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use nbwss::settings::{Field, Setting, TABLE};
+use support::{Cloud, Scratch, compile_c, root};
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).expect("README.md")
+}
+
+fn row(setting: &Setting) -> String {
+    let (kind, bounds) = match setting.field {
+        Field::Flag(_) => ("boolean", String::new()),
+        Field::Seconds(min, max, _) => ("s", format!("{min} to {max}")),
+        Field::Milliseconds(min, max, _) | Field::Unused(min, max) => ("ms", format!("{min} to {max}")),
+        Field::Count(min, max, _) => ("number", format!("{min} to {max}")),
+        Field::Bytes(min, max, _) => ("bytes", format!("{min} to {max}")),
+        Field::Path(_) => ("path", String::new()),
+        Field::Level(_) => ("level", String::new()),
+    };
+    format!("| `{}` | {kind} | {} | {bounds} | {} |\n", setting.key, setting.default, setting.meaning)
+}
+
+/// `make generate` sets NBWSS_UPDATE to write the table; otherwise a difference is a failure.
+#[test]
+fn the_settings_table_is_the_generated_one() {
+    let (start, end) = ("<!-- settings -->\n", "<!-- /settings -->");
+    let before = readme();
+    let from = before.find(start).expect("the table's start") + start.len();
+    let to = before.find(end).expect("the table's end");
+    let rows: String = TABLE.iter().map(row).collect();
+    let table = format!("| key | unit | default | bounds | meaning |\n|---|---|---|---|---|\n{rows}");
+    if std::env::var_os("NBWSS_UPDATE").is_some() {
+        fs::write(root().join("README.md"), format!("{}{table}{}", &before[..from], &before[to..])).unwrap();
+        return;
+    }
+    assert!(before[from..to] == table, "the settings in README.md are not those of the code: run `make generate`");
+}
+
+#[test]
+fn the_c_host_is_at_most_40_lines_and_runs() {
+    let readme = readme();
+    let code = readme.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a C host");
+    assert!(code.lines().count() <= 40, "{} lines", code.lines().count());
+    let scratch = Scratch::new("readme");
+    let source = scratch.join("host.c");
+    fs::write(&source, code).unwrap();
+    let program = compile_c(&scratch, "host", &[source]);
+
+    let mut cloud = Cloud::start(&scratch, &[]);
+    let mut host = Command::new(program)
+        .args([cloud.endpoint_file(), cloud.ca_file()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let response = cloud.ask("GET", "/netbackup/admin/jobs", "");
+    assert_eq!((response["statusCode"].as_i64(), response["body"].as_str()), (Some(200), Some("{\"data\":[]}")));
+    let notification = cloud.wait_for("notification", 1);
+    assert_eq!(notification["payload"][0]["data"][0]["jobId"], 144);
+    host.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let output = host.wait_with_output().unwrap();
+    assert!(output.status.success(), "{:?}", output.status);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "GET /netbackup/admin/jobs\n");
+    cloud.finish();
+}
