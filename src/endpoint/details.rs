@@ -57,7 +57,7 @@ impl Invalid {
 }
 
 impl Url {
-    /// The URL as it was given.
+    /// The URL as it was given, with its scheme in lower case.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -74,10 +74,15 @@ impl Url {
 
     fn parse(text: &str) -> Result<Url, String> {
         let uri: Uri = text.parse().map_err(|error| format!("is not a URL ({error})"))?;
-        match uri.scheme_str() {
-            Some("wss") => {}
-            Some("ws") => return Err("ws:// is not encrypted; only wss:// is allowed".into()),
+        let rest = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => rest,
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("ws") => {
+                return Err("ws:// is not encrypted; only wss:// is allowed".into());
+            }
             _ => return Err("must start with wss://".into()),
+        };
+        if rest.contains('#') {
+            return Err("must not have a fragment (RFC 6455, section 3)".into());
         }
         let authority = uri.authority().ok_or("has no host")?;
         if authority.as_str().contains('@') {
@@ -86,12 +91,14 @@ impl Url {
         let host = uri.host().filter(|host| !host.is_empty()).ok_or("has no host")?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).to_owned();
         let port = match authority.port() {
-            Some(port) if port.as_u16() == 0 => return Err("port 0 cannot be dialled".into()),
-            Some(port) => port.as_u16(),
+            Some(port) if port.as_str().starts_with(|c: char| c.is_ascii_digit()) => port.as_u16(),
             None if authority.as_str().ends_with(']') || !authority.as_str().contains(':') => 443,
-            None => return Err("has a port that is not from 1 to 65535".into()),
+            _ => 0,
         };
-        Ok(Url { text: text.to_owned(), host, port })
+        if port == 0 {
+            return Err("has a port that is not from 1 to 65535".into());
+        }
+        Ok(Url { text: format!("wss://{rest}"), host, port })
     }
 }
 
@@ -147,6 +154,7 @@ mod tests {
         assert_eq!(parts("wss://cloud.example.com:8443"), ("cloud.example.com".into(), 8443));
         assert_eq!(parts("wss://[::1]:1/"), ("::1".into(), 1));
         assert_eq!(parts("wss://[::1]"), ("::1".into(), 443));
+        assert_eq!(Url::parse("WSS://Host/P").unwrap().as_str(), "wss://Host/P");
     }
 
     #[test]
@@ -166,7 +174,9 @@ mod tests {
             (details("h", "/p", "g", 1, "t"), "url: must start"),
             (details("h", "wss://", "g", 1, "t"), "url:"),
             (details("h", "wss://u:secret@h/", "g", 1, "t"), "url: must not hold a user"),
-            (details("h", "wss://h:0/", "g", 1, "t"), "url: port 0"),
+            (details("h", "wss://h:0/", "g", 1, "t"), "url: has a port"),
+            (details("h", "wss://h:+44/", "g", 1, "t"), "url: has a port"),
+            (details("h", "wss://h/p#f", "g", 1, "t"), "url: must not have a fragment"),
             (details("h", "wss://h:99999/", "g", 1, "t"), "url:"),
             (details("h", "wss://h:/", "g", 1, "t"), "url:"),
             (details("h", "wss://h h/", "g", 1, "t"), "url: is not a URL"),

@@ -88,9 +88,13 @@ fn one(text: &str) -> Result<Details, Invalid> {
     let url = string("url", keys.url)?;
     let group_id = string("groupId", keys.group_id)?;
     let priority = keys.priority.ok_or_else(|| Invalid::new("priority", "is missing"))?;
-    let priority = priority.get().trim_matches('"').parse();
-    let priority =
-        priority.map_err(|_| Invalid::new("priority", format!("must be a whole number from 0 to {}", i32::MAX)))?;
+    let digits = priority.get().trim_matches('"');
+    // Rust's own reading of numbers would also take a plus sign.
+    let priority = digits
+        .parse()
+        .ok()
+        .filter(|_| !digits.starts_with('+'))
+        .ok_or_else(|| Invalid::new("priority", format!("must be a whole number from 0 to {}", i32::MAX)))?;
     let token = Secret::new(string("token", keys.token)?.into_owned());
     Details::new(&host_name, &url, &group_id, priority, token)
 }
@@ -137,6 +141,7 @@ mod tests {
         let cases = [
             (GOOD.replace("\"2\"", "\"two\""), "priority: must be"),
             (GOOD.replace("\"2\"", "2.5"), "priority: must be"),
+            (GOOD.replace("\"2\"", "\"+2\""), "priority: must be"),
             (GOOD.replace("\"2\"", "4294967296"), "priority: must be"),
             (GOOD.replace("\"priority\":\"2\",", ""), "priority: is missing"),
             (GOOD.replace("\"h\"", "7"), "hostName: must be a string"),

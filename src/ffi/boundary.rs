@@ -12,11 +12,8 @@ static FORKED: AtomicBool = AtomicBool::new(false);
 
 /// Runs an export's body.
 pub(super) fn call(body: impl FnOnce() -> Result<(), Error>) -> nbwss_status {
-    let result = if FORKED.load(Ordering::Relaxed) {
-        Err(Error::Forked)
-    } else {
-        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| Err(Error::Panic(panics::text_of(&*payload))))
-    };
+    let result =
+        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| Err(Error::Panic(panics::text_of(&*payload))));
     match result {
         Ok(()) => nbwss_status::NBWSS_OK,
         Err(error) => {
@@ -24,6 +21,12 @@ pub(super) fn call(body: impl FnOnce() -> Result<(), Error>) -> nbwss_status {
             nbwss_status::from(&error)
         }
     }
+}
+
+/// Refuses a forked child. Asked before a handle is looked at: there the locks may be held for ever by
+/// threads that are not there.
+pub(super) fn refuse_forked() -> Result<(), Error> {
+    if FORKED.load(Ordering::Relaxed) { Err(Error::Forked) } else { Ok(()) }
 }
 
 /// Before the first object is made: from now on a child made by `fork` is refused, because it has the

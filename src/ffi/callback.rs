@@ -165,7 +165,8 @@ impl Host for Callbacks {
             let _ = request.fail(501, "the host takes no requests");
             return;
         };
-        let handle = handle::insert::<nbwss_request>(Arc::new(request));
+        // Refused only in a forked child, which has no thread that could get here.
+        let Ok(handle) = handle::insert::<nbwss_request>(Arc::new(request)) else { return };
         // SAFETY: the host's function with the host's data; the handle is live until the host consumes it.
         unsafe { (callback.function)(handle, callback.user_data) }
     }

@@ -57,7 +57,7 @@ pub unsafe extern "C" fn nbwss_connector_new(
         let (settings, callbacks) = handle::get(options)?.copy();
         let _blocked = signals::Blocked::new();
         let connector = Connector::new(settings, Arc::new(callbacks))?;
-        out.set(handle::insert::<nbwss_connector>(Arc::new(connector)));
+        out.set(handle::insert::<nbwss_connector>(Arc::new(connector))?);
         Ok(())
     })
 }
@@ -120,10 +120,9 @@ pub unsafe extern "C" fn nbwss_connector_wait(connector: *mut nbwss_connector, t
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbwss_connector_destroy(connector: *mut nbwss_connector) -> nbwss_status {
     boundary::call(|| {
-        if connector.is_null() {
-            return Ok(());
+        if !connector.is_null() {
+            handle::get(connector)?.destroy()?;
         }
-        handle::get(connector)?.destroy()?;
         handle::free(connector)
     })
 }

@@ -142,7 +142,7 @@ pub unsafe extern "C" fn nbwss_endpoint_list(
         // SAFETY: a place for the handle, by the header.
         let out = unsafe { Out::new("endpoints", endpoints) }?;
         let list = Endpoints(handle::get(connector)?.endpoints()?);
-        out.set(handle::insert::<nbwss_endpoints>(Arc::new(list)));
+        out.set(handle::insert::<nbwss_endpoints>(Arc::new(list))?);
         Ok(())
     })
 }

@@ -59,6 +59,7 @@ static TABLE: Lazy<RwLock<SlotMap<DefaultKey, Object>>> = Lazy::new(|| {
 });
 
 fn key<C: Opaque>(handle: *const C) -> Result<DefaultKey, Error> {
+    boundary::refuse_forked()?;
     if handle.is_null() {
         return Err(Error::InvalidArgument { argument: C::NAME, why: "is NULL".to_owned() });
     }
@@ -66,9 +67,10 @@ fn key<C: Opaque>(handle: *const C) -> Result<DefaultKey, Error> {
 }
 
 /// Gives the object to the host.
-pub(super) fn insert<C: Opaque>(object: Arc<C::Object>) -> *mut C {
+pub(super) fn insert<C: Opaque>(object: Arc<C::Object>) -> Result<*mut C, Error> {
+    boundary::refuse_forked()?;
     let key = TABLE.write().unwrap_or_else(PoisonError::into_inner).insert(C::pack(object));
-    key.data().as_ffi() as *mut C
+    Ok(key.data().as_ffi() as *mut C)
 }
 
 /// What the handle stands for.
@@ -92,6 +94,7 @@ pub(super) fn take<C: Opaque>(handle: *const C) -> Result<Arc<C::Object>, Error>
 
 /// Frees: as [`take`], but NULL is nothing to do.
 pub(super) fn free<C: Opaque>(handle: *const C) -> Result<(), Error> {
+    boundary::refuse_forked()?;
     if !handle.is_null() {
         drop(take(handle)?);
     }

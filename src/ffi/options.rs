@@ -44,7 +44,7 @@ pub unsafe extern "C" fn nbwss_options_new(options: *mut *mut nbwss_options) -> 
     boundary::call(|| {
         // SAFETY: a place for the handle, by the header.
         let out = unsafe { Out::new("options", options) }?;
-        out.set(handle::insert::<nbwss_options>(Arc::default()));
+        out.set(handle::insert::<nbwss_options>(Arc::default())?);
         Ok(())
     })
 }
