@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::host::{Host, LogLevel};
@@ -15,6 +16,8 @@ use crate::panics;
 pub(super) struct Calls {
     state: Mutex<State>,
     changed: Condvar,
+    /// How many wait, for those who only want an idea.
+    length: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -24,9 +27,20 @@ struct State {
 }
 
 impl Calls {
-    pub(super) fn push(&self, request: Request) {
-        lock(&self.state).waiting.push_back(request);
+    /// Queues all of them and wakes one thread; that one wakes the next if it leaves any. So a burst of quick
+    /// calls costs one wake-up, and slow ones soon have every thread.
+    pub(super) fn push_all(&self, requests: &mut Vec<Request>) {
+        {
+            let mut state = lock(&self.state);
+            state.waiting.extend(requests.drain(..));
+            self.length.store(state.waiting.len(), Ordering::Relaxed);
+        }
         self.changed.notify_one();
+    }
+
+    /// Whether requests wait for a thread: a moment ago, not for certain.
+    pub(super) fn are_waiting(&self) -> bool {
+        self.length.load(Ordering::Relaxed) > 0
     }
 
     /// The threads end. Requests that still wait have been answered by then and are not handed out.
@@ -43,13 +57,19 @@ impl Calls {
 
     fn wait(&self) -> Option<Request> {
         let mut state = lock(&self.state);
+        let mut slept = false;
         loop {
             if state.closed {
                 return None;
             }
             if let Some(request) = state.waiting.pop_front() {
+                self.length.store(state.waiting.len(), Ordering::Relaxed);
+                if slept && !state.waiting.is_empty() {
+                    self.changed.notify_one();
+                }
                 return Some(request);
             }
+            slept = true;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }

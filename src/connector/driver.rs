@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::host::{EventKind, LogLevel};
 use super::request::Request;
-use super::shared::{Link, Shared};
+use super::shared::{GATHERING, Link, Shared};
 use super::sync::lock;
 use crate::dispatch::{SessionId, Verdict};
 use crate::endpoint::Endpoint;
@@ -118,6 +118,8 @@ pub(super) async fn run(mut attempt: Attempt) {
         socket,
         session,
         open: None,
+        requests: Vec::new(),
+        look_again: None,
         attempt: &attempt,
     };
     let end = poll_fn(|cx| driver.poll(cx)).await;
@@ -134,6 +136,10 @@ struct Driver<'a> {
     session: Session,
     /// Set when the session is established.
     open: Option<SessionId>,
+    /// Read in this turn and not yet handed to the host's threads.
+    requests: Vec<Request>,
+    /// When to look for answers without being woken for them.
+    look_again: Option<std::time::Instant>,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -171,7 +177,15 @@ impl Driver<'_> {
             if let Some(open) = self.open {
                 lock(&self.attempt.shared.dispatch).timeout(now, open);
             }
-            let reading = self.read(cx, now)?;
+            let reading = self.read(cx, now);
+            self.look_again = self.look_again.filter(|at| *at > now.instant);
+            if !self.requests.is_empty() {
+                let at = now.instant + GATHERING;
+                self.look_again = Some(at);
+                self.attempt.shared.promise_to_look(&self.attempt.link, at);
+                self.attempt.shared.calls.push_all(&mut self.requests);
+            }
+            let reading = reading?;
             self.write(cx, now)?;
             match reading {
                 Reading::Drained => {}
@@ -236,7 +250,7 @@ impl Driver<'_> {
                 // A statement of its own: the lock must be free again before the request is queued.
                 let verdict = lock(&shared.dispatch).request(now, open, &id, &request);
                 if let (Verdict::Call(call), Ok(request)) = (verdict, request) {
-                    shared.calls.push(Request::new(shared, call, &self.attempt.endpoint, &id, request));
+                    self.requests.push(Request::new(shared, call, &self.attempt.endpoint, &id, request));
                 }
             }
             Received::Acknowledged(id) => {
@@ -290,7 +304,7 @@ impl Driver<'_> {
         let Some(open) = self.open else { return session };
         let call = lock(&shared.dispatch).next_timeout(open);
         let resend = lock(&shared.outbox).next_timeout(self.group_id());
-        [call, resend].into_iter().flatten().fold(session, std::cmp::Ord::min)
+        [call, resend, self.look_again].into_iter().flatten().fold(session, std::cmp::Ord::min)
     }
 
     /// Sends the last answers and a close frame and waits a little for the peer's.

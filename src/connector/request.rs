@@ -99,15 +99,10 @@ impl Request {
             return Err(Error::InvalidArgument { argument: "response.body", why });
         }
         let session = lock(&connector.dispatch).respond(Now::read(), self.call, response);
-        match session {
-            Ok(session) => {
-                if let Some(session) = session {
-                    connector.wake(session);
-                }
-                Ok(())
-            }
-            Err(_) => Err(Error::Expired),
+        if let Some(session) = session.map_err(|_| Error::Expired)? {
+            connector.answered(session);
         }
+        Ok(())
     }
 
     /// Answers with an error in the shape of NetBackup's: `{"errorCode": status, "errorMessage": message}`.

@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
@@ -23,8 +23,12 @@ use crate::settings::Settings;
 use crate::supervisor::{AttemptId, Supervisor};
 use crate::transport::Trust;
 
+/// An answer waits at most this long for those of other requests that were read together with its own.
+pub(super) const GATHERING: Duration = Duration::from_millis(1);
+
 /// The state of one connector.
 pub(super) struct Shared {
+    made: Instant,
     pub(super) settings: Settings,
     pub(super) trust: Trust,
     pub(super) control: Mutex<Control>,
@@ -58,6 +62,8 @@ pub(super) struct Control {
 pub(super) struct Link {
     pub(super) waker: AtomicWaker,
     ending: AtomicBool,
+    /// Microseconds after `Shared::made` until which the task has promised to look for answers by itself.
+    looks_again: AtomicU64,
 }
 
 impl Link {
@@ -74,6 +80,7 @@ impl Link {
 impl Shared {
     pub(super) fn new(settings: Settings, trust: Trust, with_deliveries: bool) -> Shared {
         Shared {
+            made: Instant::now(),
             trust,
             control: Mutex::new(Control {
                 registry: Registry::default(),
@@ -111,10 +118,25 @@ impl Shared {
         self.links.write().unwrap_or_else(PoisonError::into_inner).remove(&session);
     }
 
-    /// There is an answer for the session.
-    pub(super) fn wake(&self, session: SessionId) {
+    fn microseconds(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.made).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// The link's task will look for answers at this time at the latest, whoever wakes it or not.
+    pub(super) fn promise_to_look(&self, link: &Link, at: Instant) {
+        link.looks_again.store(self.microseconds(at), Ordering::Release);
+    }
+
+    /// There is an answer for the session. While more requests wait for a thread, and the session is about to
+    /// look anyway, it is not woken for each single answer: a wake-up, a TLS record and a system call for each
+    /// would cost several times as much as the answers.
+    pub(super) fn answered(&self, session: SessionId) {
         if let Some(link) = self.links.read().unwrap_or_else(PoisonError::into_inner).get(&session) {
-            link.waker.wake();
+            // The clock is read after the answer was queued: a look that is still to come will find it.
+            let looks_soon = self.microseconds(Instant::now()) < link.looks_again.load(Ordering::Acquire);
+            if !(looks_soon && self.calls.are_waiting()) {
+                link.waker.wake();
+            }
         }
     }
 
@@ -141,6 +163,8 @@ impl Shared {
     /// Tells the host of a change, as an event and as a log line.
     pub(super) fn event(&self, kind: EventKind, endpoint: &Endpoint, reason: &str, retry_in: Option<Duration>) {
         let details = &endpoint.details;
+        // A reason may be the peer's words, and the peer knows the token.
+        let reason = &reason.replace(details.token.expose(), "[token]");
         let (level, what) = match kind {
             EventKind::Connecting => (LogLevel::Debug, "connecting"),
             EventKind::Established => (LogLevel::Info, "session established"),

@@ -1,0 +1,177 @@
+//! The other end: a cloud application that is as fast as it can be, so that the client is what is measured.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use nbwss::protocol::notification::Job;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::certs;
+
+/// What is measured.
+#[derive(Clone, Copy)]
+pub enum Work {
+    /// The server keeps this many COMMANDs waiting for an answer.
+    Commands { outstanding: usize },
+    /// The client sends NOTIFICATIONs of one job, in messages of one or many; the server acknowledges.
+    Notifications,
+}
+
+/// A running server; ends with the process.
+pub struct Server {
+    runtime: Option<tokio::runtime::Runtime>,
+    port: u16,
+    dir: PathBuf,
+    operations: Arc<AtomicU64>,
+}
+
+impl Server {
+    pub fn start(work: Work) -> Server {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let certificates = certs::Certificates::generate(&[]).expect("certificates");
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("throughput");
+        std::fs::create_dir_all(&dir).expect("a directory");
+        std::fs::write(dir.join("ca.pem"), &certificates.ca_pem).expect("the CA file");
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let config = rustls::ServerConfig::builder_with_provider(provider.into())
+            .with_safe_default_protocol_versions()
+            .expect("TLS versions")
+            .with_no_client_auth()
+            .with_single_cert(certificates.chain, certificates.key)
+            .expect("a certificate");
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let operations = Arc::new(AtomicU64::new(0));
+        let counter = operations.clone();
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, counter) = (acceptor.clone(), counter.clone());
+                tokio::spawn(async move {
+                    stream.set_nodelay(true).expect("a socket");
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let config = WebSocketConfig::default().write_buffer_size(16 << 10).read_buffer_size(64 << 10);
+                    let socket = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await;
+                    let _ = serve(socket.expect("an upgrade"), work, &counter).await;
+                });
+            }
+        });
+        Server { runtime: Some(runtime), port, dir, operations }
+    }
+
+    pub fn ca_file(&self) -> PathBuf {
+        self.dir.join("ca.pem")
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn endpoint_json(&self) -> String {
+        format!(
+            r#"{{"token":"t","priority":1,"groupId":"g","hostName":"h","url":"wss://localhost:{}/nbwss"}}"#,
+            self.port
+        )
+    }
+
+    /// Operations per second, while the client's side does `meanwhile`.
+    pub fn measure(&self, duration: Duration, meanwhile: impl FnMut()) -> f64 {
+        crate::rate(&self.operations, duration, meanwhile)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+type Socket = WebSocketStream<TlsStream<TcpStream>>;
+
+/// Reads everything that is there, answers it, flushes once: as fast as this WebSocket implementation goes.
+async fn serve(mut socket: Socket, work: Work, operations: &AtomicU64) -> Result<(), Error> {
+    let Some(connect) = socket.next().await else { return Ok(()) };
+    let answer = envelope(id_of(connect?.to_text()?), "CONNECT", "RESPONSE", r#"{"valid":true}"#);
+    socket.send(Message::text(answer)).await?;
+    let mut commands = 0;
+    if let Work::Commands { outstanding } = work {
+        for _ in 0..outstanding {
+            socket.feed(Message::text(command(&mut commands))).await?;
+        }
+        socket.flush().await?;
+    }
+    while let Some(first) = socket.next().await {
+        let mut message = first?;
+        loop {
+            if let Message::Text(text) = &message {
+                let reply = match work {
+                    Work::Commands { .. } => {
+                        operations.fetch_add(1, Ordering::Relaxed);
+                        command(&mut commands)
+                    }
+                    Work::Notifications => {
+                        let objects = text.matches("\"object\"").count();
+                        operations.fetch_add(objects as u64, Ordering::Relaxed);
+                        envelope(id_of(text), "NOTIFICATION", "RESPONSE", "[]")
+                    }
+                };
+                socket.feed(Message::text(reply)).await?;
+            }
+            match socket.next().now_or_never() {
+                Some(Some(next)) => message = next?,
+                _ => break,
+            }
+        }
+        socket.flush().await?;
+    }
+    Ok(())
+}
+
+fn id_of(text: &str) -> &str {
+    text.split_once("\"id\":\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(id, _)| id)
+}
+
+/// A COMMAND of some 500 bytes, as the published examples have them.
+fn command(number: &mut u64) -> String {
+    *number += 1;
+    let payload = concat!(
+        r#"{"uri":"/netbackup/config/servers/vmservers","method":"POST","headers":{"Content-Type":"#,
+        r#""application/vnd.netbackup+json;version=1.0","Authorization":"eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9"},"#,
+        r#""parameters":"{\"serverName\": \"vcenterServer1\", \"vmType\": \"VMWARE_VIRTUAL_CENTER_SERVER\", "#,
+        r#"\"userId\": \"administrator\", \"port\": 0 }"}"#
+    );
+    envelope(&format!("99B9BD8C-9E3E-406A-A7EE-{number:012}"), "COMMAND", "REQUEST", payload)
+}
+
+fn envelope(id: &str, kind: &str, sub_kind: &str, payload: &str) -> String {
+    format!(
+        r#"{{"version":"1.0","id":"{id}","type":"{kind}","subType":"{sub_kind}","timeStamp":1444856264,"payload":{payload}}}"#
+    )
+}
+
+/// The job that is notified over and over.
+pub fn job() -> Job<'static> {
+    Job {
+        schedule_type: "ST_FULL",
+        client_name: "client.example.com",
+        status: 0,
+        start_time: 1_459_829_674,
+        state: "ACTIVE",
+        policy_name: "vmware2",
+        parent_job_id: 144,
+        job_id: 144,
+        policy_type: "VMWARE",
+        job_type: "BACKUP",
+    }
+}

@@ -1,0 +1,95 @@
+//! What the others do: commands that come, endpoints that are added and removed, and everything that goes wrong.
+
+use std::time::Duration;
+
+use nbwss::Secret;
+use nbwss::endpoint::{Details, EndpointId};
+use nbwss::supervisor::AttemptId;
+
+use super::{Event, GROUPS, Wire, World};
+use crate::cloud;
+
+impl World {
+    pub(super) fn add_endpoint(&mut self, group: usize) {
+        let name = format!("endpoint-{}", self.last_event + self.endpoints.len() as u64);
+        let priority = self.random.i32(0..3);
+        let details =
+            Details::new(&name, "wss://cloud/", GROUPS[group], priority, Secret::new("good".into())).expect("valid");
+        let Ok(added) = self.registry.add(vec![details]) else { return };
+        self.outbox.add_group(&self.group_ids[group]);
+        self.supervisor.add(self.now().instant, &self.group_ids[group], added[0].id, priority);
+        self.endpoints.push((added[0].id, group));
+    }
+
+    /// The application sends a command: a new one, or one that was sent before.
+    pub(super) fn ask(&mut self, group: usize) {
+        let found = self.connections.iter_mut().find(|(_, c)| c.group == group && c.authenticated && !c.silent);
+        let Some((&id, _)) = found else { return };
+        let number = if self.last_command > 0 && self.random.u8(0..4) == 0 {
+            self.totals.repeated_calls += 1;
+            self.random.u64(1..=self.last_command)
+        } else {
+            self.last_command += 1;
+            self.last_command
+        };
+        let command = format!("C{number}");
+        self.send(id, 1, Duration::ZERO, Wire::Text(cloud::command(&command), self.at));
+        if let Some(connection) = self.connections.get_mut(&id) {
+            *connection.balance.entry(command.clone()).or_default() += 1;
+            connection.asked.push((command, connection.arrivals[1]));
+        }
+    }
+
+    pub(super) fn fault(&mut self) {
+        let now = self.now().instant;
+        let kind = self.random.u8(0..10);
+        self.trace.push(format!("{:?} fault {kind}", self.at));
+        let ids: Vec<AttemptId> = self.connections.keys().copied().collect();
+        let victim = self.random.choice(&ids).copied();
+        let group = self.random.usize(0..2);
+        match (kind, victim) {
+            (0..=2, Some(id)) => {
+                // Cut: what is on the way is gone, and the connector learns of it a little later.
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.silent = true;
+                }
+                let delay = self.milliseconds(0..500);
+                self.schedule(self.at + delay, Event::Lost(id));
+            }
+            (3, Some(id)) => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.silent = true;
+                }
+            }
+            (4, _) => {
+                let known: Vec<EndpointId> = self.endpoints.iter().map(|(id, _)| *id).collect();
+                self.down.extend(self.random.choice(&known));
+            }
+            (5, _) => self.down.clear(),
+            (6, _) => {
+                let running = self.random.bool();
+                self.supervisor.set_running(now, running);
+            }
+            (7, _) => {
+                let running = self.random.bool();
+                self.supervisor.set_group_running(now, GROUPS[group], running);
+            }
+            (8, _) => self.add_endpoint(group),
+            (9, _) => self.remove_endpoint(group),
+            _ => {}
+        }
+    }
+
+    /// Removes an endpoint, but not the last of its group: that would abandon notifications.
+    fn remove_endpoint(&mut self, group: usize) {
+        let of_group: Vec<_> =
+            self.registry.iter().filter(|e| *e.details.group_id == *GROUPS[group]).cloned().collect();
+        if of_group.len() < 2 {
+            return;
+        }
+        if let Some(endpoint) = self.random.choice(&of_group) {
+            self.registry.remove(&endpoint.details.host_name).expect("it is there");
+            self.supervisor.remove(self.now().instant, GROUPS[group], endpoint.id);
+        }
+    }
+}
