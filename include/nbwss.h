@@ -21,11 +21,12 @@
  *
  * Callbacks          thread                may block     may call
  *   on_request       nbwss-call-N          yes           all but drain, wait, destroy
- *   on_delivery      nbwss-report          not for long  all but drain, wait, destroy
- *   on_event, on_log nbwss-report          not for long  all but drain, wait, destroy
+ *     (dispatch.inline) nbwss-io           no            all but drain, wait, destroy
+ *   on_delivery, on_event, on_audit, on_cancel, on_log
+ *                    nbwss-report          not for long  all but drain, wait, destroy
  *   destructors      the thread that frees yes           all but drain, wait, destroy
  *
- * A callback must return: it must not throw, longjmp or end its thread. No lock of the library is held during
+ * A callback must return: it must not throw (C++: see nbwss_guard at the end), longjmp or end its thread. No lock of the library is held during
  * one. drain, wait and destroy, called from a callback, return NBWSS_ILLEGAL_STATE at once.
  *
  * The library installs no signal handlers (its threads block all signals), raises no SIGPIPE, writes nothing
@@ -48,90 +49,50 @@
 #define NBWSS_VERSION_PATCH 0
 #define NBWSS_VERSION "0.1.0"
 
-/**
- * What a call came to. Every function that can fail returns one; `nbwss_last_error` has the words.
- */
+/// What a call came to. Every function that can fail returns one; `nbwss_last_error` has the words.
 enum nbwss_status
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  /**
-   * Done.
-   */
+  /// Done.
   NBWSS_OK = 0,
-  /**
-   * An argument that no state could make valid: NULL, not UTF-8, a struct_size that is too small, ...
-   */
+  /// An argument that no state could make valid: NULL, not UTF-8, a struct_size that is too small, ...
   NBWSS_INVALID_ARGUMENT = 1,
-  /**
-   * A handle that was never given out, is already freed, or is of another type.
-   */
+  /// A handle that was never given out, is already freed, or is of another type.
   NBWSS_BAD_HANDLE = 2,
-  /**
-   * Not possible now (the connector is being destroyed), or not on this thread (a call that waits, made
-   * from a callback).
-   */
+  /// Not possible now (the connector is being destroyed), or not on this thread (a call that waits, made
+  /// from a callback).
   NBWSS_ILLEGAL_STATE = 3,
-  /**
-   * There is no such setting.
-   */
+  /// There is no such setting.
   NBWSS_UNKNOWN_KEY = 4,
-  /**
-   * A setting's value is malformed or out of bounds.
-   */
+  /// A setting's value is malformed or out of bounds.
   NBWSS_INVALID_VALUE = 5,
-  /**
-   * Endpoint details that break a rule; the last error names the field.
-   */
+  /// Endpoint details that break a rule; the last error names the field.
   NBWSS_INVALID_ENDPOINT = 6,
-  /**
-   * The endpoint's host name is taken (compared without case).
-   */
+  /// The endpoint's host name is taken (compared without case).
   NBWSS_DUPLICATE_ENDPOINT = 7,
-  /**
-   * No such endpoint, server group, header or list entry.
-   */
+  /// No such endpoint, server group, header or list entry.
   NBWSS_NOT_FOUND = 8,
-  /**
-   * A notification has nowhere to go: no endpoint has been added.
-   */
+  /// A notification has nowhere to go: no endpoint has been added.
   NBWSS_NO_ENDPOINT = 9,
-  /**
-   * A notification that breaks a rule; the last error names the field.
-   */
+  /// A notification that breaks a rule; the last error names the field.
   NBWSS_INVALID_NOTIFICATION = 10,
-  /**
-   * The outbox is at a limit. Nothing that was accepted is dropped; try again after deliveries.
-   */
+  /// The outbox is at a limit. Nothing that was accepted is dropped; try again after deliveries.
   NBWSS_QUEUE_FULL = 11,
-  /**
-   * What was waited for did not happen in time.
-   */
+  /// What was waited for did not happen in time.
   NBWSS_TIMEOUT = 12,
-  /**
-   * The request waits for no answer any more: deadline passed, already answered, or connector destroyed.
-   */
+  /// The request waits for no answer any more: deadline passed, already answered, or connector destroyed.
   NBWSS_EXPIRED = 13,
-  /**
-   * A file or the operating system refused.
-   */
+  /// A file or the operating system refused.
   NBWSS_IO = 14,
-  /**
-   * No certificate authority to trust.
-   */
+  /// No certificate authority to trust.
   NBWSS_TLS = 15,
-  /**
-   * Called in a child made by `fork` after the library was first used.
-   */
+  /// Called in a child made by `fork` after the library was first used.
   NBWSS_FORKED = 16,
-  /**
-   * A bug in the library, contained. Please report the last error.
-   */
+  /// A bug in the library, contained. Please report the last error.
   NBWSS_PANIC = 17,
-  /**
-   * The header that the host was compiled with does not fit the library.
-   */
+  /// The header that the host was compiled with does not fit the library.
   NBWSS_INCOMPATIBLE = 18,
 };
 #ifndef __cplusplus
@@ -142,21 +103,15 @@ typedef int32_t nbwss_status;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/**
- * What became of a notification in a server group.
- */
+/// What became of a notification in a server group.
 enum nbwss_delivery_outcome
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  /**
-   * Acknowledged by the cloud application.
-   */
+  /// Acknowledged by the cloud application.
   NBWSS_DELIVERED = 0,
-  /**
-   * Given up; `reason` says why. It may have arrived.
-   */
+  /// Given up; `reason` says why. It may have arrived.
   NBWSS_ABANDONED = 1,
 };
 #ifndef __cplusplus
@@ -167,34 +122,25 @@ typedef int32_t nbwss_delivery_outcome;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/**
- * What happened to a connection.
- */
+/// What happened to a connection.
 enum nbwss_event_kind
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  /**
-   * Dialling begins.
-   */
+  /// Dialling begins.
   NBWSS_EVENT_CONNECTING = 1,
-  /**
-   * The token was accepted: the session is established.
-   */
+  /// The token was accepted: the session is established.
   NBWSS_EVENT_ESTABLISHED = 2,
-  /**
-   * The token was refused (`valid: false`). The endpoint is left alone for `connectionInfo.period`.
-   */
+  /// The token was refused (`valid: false`). The endpoint is left alone for `connectionInfo.period`.
   NBWSS_EVENT_REJECTED = 3,
-  /**
-   * No session came about; `reason` says in which phase and why.
-   */
+  /// No session came about; `reason` says in which phase and why.
   NBWSS_EVENT_CONNECT_FAILED = 4,
-  /**
-   * A session ended; `reason` says why.
-   */
+  /// A session ended; `reason` says why.
   NBWSS_EVENT_DISCONNECTED = 5,
+  /// The request callback runs inline (`dispatch.inline`) and takes longer than `dispatch.inlineLimit`: all
+  /// sessions stand still meanwhile.
+  NBWSS_EVENT_CALLBACK_BLOCKS = 6,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -204,29 +150,19 @@ typedef int32_t nbwss_event_kind;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/**
- * How much a log line matters.
- */
+/// How much a log line matters.
 enum nbwss_log_level
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  /**
-   * Something that was asked for cannot be done.
-   */
+  /// Something that was asked for cannot be done.
   NBWSS_LOG_ERROR = 1,
-  /**
-   * Something went wrong and is being retried.
-   */
+  /// Something went wrong and is being retried.
   NBWSS_LOG_WARN = 2,
-  /**
-   * Sessions coming and going.
-   */
+  /// Sessions coming and going.
   NBWSS_LOG_INFO = 3,
-  /**
-   * Each step of a connection.
-   */
+  /// Each step of a connection.
   NBWSS_LOG_DEBUG = 4,
 };
 #ifndef __cplusplus
@@ -237,25 +173,46 @@ typedef int32_t nbwss_log_level;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/**
- * An endpoint's connection.
- */
+/// What was decided about a REST call when it arrived, or that it ended.
+enum nbwss_audit_step
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /// Arrived, and handed to the host.
+  NBWSS_AUDIT_ALLOWED = 1,
+  /// Arrived, and refused by the policy: 403.
+  NBWSS_AUDIT_REFUSED = 2,
+  /// Arrived, and unusable: 400, 413, 414 or 431.
+  NBWSS_AUDIT_MALFORMED = 3,
+  /// Arrived, and over a limit, or too late before the end: 429 or 503.
+  NBWSS_AUDIT_LIMITED = 4,
+  /// Arrived again with its id: it gets the answer of the first time. No record of its end follows.
+  NBWSS_AUDIT_REPEATED = 5,
+  /// Arrived with the id of another request: 409.
+  NBWSS_AUDIT_CONFLICT = 6,
+  /// Ended: answered with `status_code`.
+  NBWSS_AUDIT_ENDED = 7,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum nbwss_audit_step nbwss_audit_step;
+#else
+typedef int32_t nbwss_audit_step;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/// An endpoint's connection.
 enum nbwss_connection_state
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  /**
-   * Not connected, and not being tried at this moment.
-   */
+  /// Not connected, and not being tried at this moment.
   NBWSS_DISCONNECTED = 0,
-  /**
-   * Being connected, or closing.
-   */
+  /// Being connected, or closing.
   NBWSS_CONNECTING = 1,
-  /**
-   * Established: the token was accepted.
-   */
+  /// Established: the token was accepted.
   NBWSS_CONNECTED = 2,
 };
 #ifndef __cplusplus
@@ -266,360 +223,241 @@ typedef int32_t nbwss_connection_state;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/**
- * Sessions to cloud applications, and everything that goes over them. May be used from any thread.
- *
- * Life: new, add endpoints, start; and at the end drain, stop, wait, destroy. Only the last is a must.
- */
+/// Sessions to cloud applications, and everything that goes over them. May be used from any thread.
+///
+/// Life: new, add endpoints, start; and at the end drain, stop, wait, destroy. Only the last is a must.
 typedef struct nbwss_connector nbwss_connector;
 
-/**
- * A list of endpoints as they were at one moment.
- */
+/// A list of endpoints as they were at one moment.
 typedef struct nbwss_endpoints nbwss_endpoints;
 
-/**
- * Settings and callbacks for connectors. May be used from several threads, and freed as soon as the
- * connectors are made.
- */
+/// Settings and callbacks for connectors. May be used from several threads, and freed as soon as the
+/// connectors are made.
 typedef struct nbwss_options nbwss_options;
 
-/**
- * A REST call that the cloud application asks for. Texts read from it are borrowed until it is consumed by
- * `nbwss_request_respond` or `nbwss_request_fail`, exactly once, on any thread. It may outlive the connector.
- */
+/// A REST call that the cloud application asks for. Texts read from it are borrowed until it is consumed by
+/// `nbwss_request_respond` or `nbwss_request_fail`, exactly once, on any thread. It may outlive the connector.
 typedef struct nbwss_request nbwss_request;
 
-/**
- * Text (UTF-8) or, for bodies, bytes: a pointer and a length in bytes. It need not end in NUL.
- *
- * As an argument it is only read during the call; `ptr` may be NULL only together with `len` 0. As a result
- * it is borrowed, for as long as the function says. This struct never grows.
- */
+/// Text (UTF-8) or, for bodies, bytes: a pointer and a length in bytes. It need not end in NUL.
+///
+/// As an argument it is only read during the call; `ptr` may be NULL only together with `len` 0. As a result
+/// it is borrowed, for as long as the function says. This struct never grows.
 typedef struct nbwss_str {
-  /**
-   * First byte.
-   */
+  /// First byte.
   const char *ptr;
-  /**
-   * Number of bytes.
-   */
+  /// Number of bytes.
   size_t len;
 } nbwss_str;
 
-/**
- * A REST call that the cloud application asks for.
- *
- * Runs on one of the `dispatch.threads`, so it may block. It (or whoever it hands the request to, later, on
- * any thread) must consume the request exactly once: `nbwss_request_respond` or `nbwss_request_fail`. Without
- * an answer within `dispatch.timeout` the cloud application gets 504.
- */
+/// A REST call that the cloud application asks for.
+///
+/// Runs on one of the `dispatch.threads`, so it may block (but with `dispatch.inline` on the thread of the sessions,
+/// where it must not). Only calls that the policy allows get here. It (or whoever it hands the request to, later, on
+/// any thread) must consume the request exactly once: `nbwss_request_respond` or `nbwss_request_fail`. Without
+/// an answer within `dispatch.timeout` the cloud application gets 504.
 typedef void (*nbwss_request_callback)(struct nbwss_request *request, void *user_data);
 
-/**
- * Called once with a callback's `user_data`, after the callback's last call. May be NULL.
- */
+/// Called once with a callback's `user_data`, after the callback's last call. May be NULL.
 typedef void (*nbwss_destructor)(void *user_data);
 
-/**
- * A delivery report: exactly one for each accepted notification and each server group that existed then.
- * Borrowed during the callback.
- */
+/// A delivery report: exactly one for each accepted notification and each server group that existed then.
+/// Borrowed during the callback.
 typedef struct nbwss_delivery {
-  /**
-   * Size of the struct as this library knows it.
-   */
+  /// Size of the struct as this library knows it.
   size_t struct_size;
-  /**
-   * As `nbwss_notify_job`, `_image` or `_json` returned it.
-   */
+  /// As `nbwss_notify_job`, `_image` or `_json` returned it.
   uint64_t sequence;
-  /**
-   * The server group.
-   */
+  /// The server group.
   struct nbwss_str group_id;
-  /**
-   * What became of it.
-   */
+  /// What became of it.
   nbwss_delivery_outcome outcome;
-  /**
-   * Empty when delivered.
-   */
+  /// Empty when delivered.
   struct nbwss_str reason;
 } nbwss_delivery;
 
-/**
- * Takes a delivery report. Runs on the report thread; should not block for long, because events and log
- * lines wait behind it.
- */
+/// Takes a delivery report. Runs on the report thread; should not block for long, because events and log
+/// lines wait behind it.
 typedef void (*nbwss_delivery_callback)(const struct nbwss_delivery *delivery, void *user_data);
 
-/**
- * A change of a connection. Borrowed during the callback.
- */
+/// A change of a connection. Borrowed during the callback.
 typedef struct nbwss_event {
-  /**
-   * Size of the struct as this library knows it.
-   */
+  /// Size of the struct as this library knows it.
   size_t struct_size;
-  /**
-   * What happened.
-   */
+  /// What happened.
   nbwss_event_kind kind;
-  /**
-   * The endpoint.
-   */
+  /// The endpoint.
   struct nbwss_str host_name;
-  /**
-   * Its server group.
-   */
+  /// Its server group.
   struct nbwss_str group_id;
-  /**
-   * Why, in words, on one line; empty when there is nothing to say.
-   */
+  /// Why, in words, on one line; empty when there is nothing to say.
   struct nbwss_str reason;
-  /**
-   * Milliseconds to the server group's next attempt; -1 when none is planned.
-   */
+  /// Milliseconds to the server group's next attempt; -1 when none is planned.
   int64_t retry_in_ms;
 } nbwss_event;
 
-/**
- * Takes an event. Runs on the report thread.
- */
+/// Takes an event. Runs on the report thread.
 typedef void (*nbwss_event_callback)(const struct nbwss_event *event, void *user_data);
 
-/**
- * One line for the host's log, free of secrets and control characters. Borrowed during the callback.
- */
+/// One line for the host's log, free of secrets and control characters. Borrowed during the callback.
 typedef struct nbwss_log {
-  /**
-   * Size of the struct as this library knows it.
-   */
+  /// Size of the struct as this library knows it.
   size_t struct_size;
-  /**
-   * How much it matters. The setting `log.level` decides what is made at all.
-   */
+  /// How much it matters. The setting `log.level` decides what is made at all.
   nbwss_log_level level;
-  /**
-   * Milliseconds since 1970.
-   */
+  /// Milliseconds since 1970.
   int64_t time_ms;
-  /**
-   * The line, without a line end.
-   */
+  /// The line, without a line end.
   struct nbwss_str text;
 } nbwss_log;
 
-/**
- * Takes a log line. Runs on the report thread.
- */
+/// Takes a log line. Runs on the report thread.
 typedef void (*nbwss_log_callback)(const struct nbwss_log *line, void *user_data);
 
-/**
- * What a drain counted: once per notification and server group, since the connector was made.
- */
-typedef struct nbwss_drained {
-  /**
-   * `sizeof(nbwss_drained)`: start from `NBWSS_DRAINED_INIT`.
-   */
+/// A record for the audit: one when a REST call arrives, one when it ends. Never a body, a header or a query.
+/// Borrowed during the callback.
+typedef struct nbwss_audit {
+  /// Size of the struct as this library knows it.
   size_t struct_size;
-  /**
-   * Acknowledged.
-   */
+  /// Arrival with its decision, or end.
+  nbwss_audit_step step;
+  /// Seconds since 1970.
+  int64_t time;
+  /// The endpoint that asked.
+  struct nbwss_str host_name;
+  /// Its server group.
+  struct nbwss_str group_id;
+  /// The request's id.
+  struct nbwss_str id;
+  /// HTTP method; empty for a malformed call.
+  struct nbwss_str method;
+  /// Path in its normal form, without the query; empty for a malformed call.
+  struct nbwss_str path;
+  /// At the end: HTTP status of the answer.
+  int32_t status_code;
+  /// On arrival: size of the request's body. At the end: size of the answer's.
+  uint64_t body_bytes;
+  /// At the end: microseconds since arrival.
+  uint64_t duration_us;
+} nbwss_audit;
+
+/// Takes an audit record. Runs on the report thread. While many wait, no more calls are read from the network,
+/// so none goes unrecorded.
+typedef void (*nbwss_audit_callback)(const struct nbwss_audit *record, void *user_data);
+
+/// The request is not wanted any more: its deadline has passed, or the session that asked is gone. It must still
+/// be consumed. If that has happened meanwhile, the handle is dead: compare it, or use it and get a status. Runs
+/// on the report thread.
+typedef void (*nbwss_cancel_callback)(struct nbwss_request *request, void *user_data);
+
+/// What a drain counted: once per notification and server group, since the connector was made.
+typedef struct nbwss_drained {
+  /// `sizeof(nbwss_drained)`: start from `NBWSS_DRAINED_INIT`.
+  size_t struct_size;
+  /// Acknowledged.
   uint64_t delivered;
-  /**
-   * Not acknowledged yet.
-   */
+  /// Not acknowledged yet.
   uint64_t pending;
-  /**
-   * Given up, with a report.
-   */
+  /// Given up, with a report.
   uint64_t abandoned;
 } nbwss_drained;
 
-/**
- * What a cloud application hands out for its listening URL. Start from `NBWSS_ENDPOINT_INIT`.
- */
+/// What a cloud application hands out for its listening URL. Start from `NBWSS_ENDPOINT_INIT`.
 typedef struct nbwss_endpoint {
-  /**
-   * `sizeof(nbwss_endpoint)`.
-   */
+  /// `sizeof(nbwss_endpoint)`.
   size_t struct_size;
-  /**
-   * `hostName`: unique among the endpoints, compared without case; at most 253 bytes.
-   */
+  /// `hostName`: unique among the endpoints, compared without case; at most 253 bytes.
   struct nbwss_str host_name;
-  /**
-   * `url`: `wss://` only, at most 2048 bytes. Its host is what the certificate must be for.
-   */
+  /// `url`: `wss://` only, at most 2048 bytes. Its host is what the certificate must be for.
   struct nbwss_str url;
-  /**
-   * `groupId`: at most one endpoint of a server group is connected at a time; at most 256 bytes.
-   */
+  /// `groupId`: at most one endpoint of a server group is connected at a time; at most 256 bytes.
   struct nbwss_str group_id;
-  /**
-   * `token`: the proof of who we are; at most 16384 bytes. Copied, and wiped when no longer needed.
-   */
+  /// `token`: the proof of who we are; at most 16384 bytes. Copied, and wiped when no longer needed.
   struct nbwss_str token;
-  /**
-   * `priority`, from 0: the lowest is tried first.
-   */
+  /// `priority`, from 0: the lowest is tried first.
   int32_t priority;
 } nbwss_endpoint;
 
-/**
- * An endpoint as a list shows it: everything but the token. Start from `NBWSS_ENDPOINT_INFO_INIT`.
- */
+/// An endpoint as a list shows it: everything but the token. Start from `NBWSS_ENDPOINT_INFO_INIT`.
 typedef struct nbwss_endpoint_info {
-  /**
-   * `sizeof(nbwss_endpoint_info)`.
-   */
+  /// `sizeof(nbwss_endpoint_info)`.
   size_t struct_size;
-  /**
-   * As it was added. Borrowed, like the other texts, until the list is freed.
-   */
+  /// As it was added. Borrowed, like the other texts, until the list is freed.
   struct nbwss_str host_name;
-  /**
-   * As it was added.
-   */
+  /// As it was added.
   struct nbwss_str url;
-  /**
-   * The server group.
-   */
+  /// The server group.
   struct nbwss_str group_id;
-  /**
-   * The lowest is tried first.
-   */
+  /// The lowest is tried first.
   int32_t priority;
-  /**
-   * At the time of listing.
-   */
+  /// At the time of listing.
   nbwss_connection_state state;
 } nbwss_endpoint_info;
 
-/**
- * What is known of a job. A job is announced when it starts, in whatever state it then is, and when it is
- * `DONE`, failed or not. Names other than those shown pass through. Start from `NBWSS_JOB_INIT`.
- */
+/// What is known of a job. A job is announced when it starts, in whatever state it then is, and when it is
+/// `DONE`, failed or not. Names other than those shown pass through. Start from `NBWSS_JOB_INIT`.
 typedef struct nbwss_job {
-  /**
-   * `sizeof(nbwss_job)`.
-   */
+  /// `sizeof(nbwss_job)`.
   size_t struct_size;
-  /**
-   * `scheduleType`, for example `ST_FULL`. May be empty. Like every text here at most 4096 bytes.
-   */
+  /// `scheduleType`, for example `ST_FULL`. May be empty. Like every text here at most 4096 bytes.
   struct nbwss_str schedule_type;
-  /**
-   * `clientName`: the host that is backed up or restored.
-   */
+  /// `clientName`: the host that is backed up or restored.
   struct nbwss_str client_name;
-  /**
-   * `policyName`; empty for a restore.
-   */
+  /// `policyName`; empty for a restore.
   struct nbwss_str policy_name;
-  /**
-   * `policyType`, for example `VMWARE` or `STANDARD`. May be empty.
-   */
+  /// `policyType`, for example `VMWARE` or `STANDARD`. May be empty.
   struct nbwss_str policy_type;
-  /**
-   * `jobType`, for example `BACKUP` or `RESTORE`.
-   */
+  /// `jobType`, for example `BACKUP` or `RESTORE`.
   struct nbwss_str job_type;
-  /**
-   * `state`: `QUEUED`, `ACTIVE` or `DONE`.
-   */
+  /// `state`: `QUEUED`, `ACTIVE` or `DONE`.
   struct nbwss_str state;
-  /**
-   * `status`: 0 for success.
-   */
+  /// `status`: 0 for success.
   int64_t status;
-  /**
-   * `startTime`, in seconds since 1970.
-   */
+  /// `startTime`, in seconds since 1970.
   int64_t start_time;
-  /**
-   * `parentJobId`: equal to `job_id` for a top-level job.
-   */
+  /// `parentJobId`: equal to `job_id` for a top-level job.
   int64_t parent_job_id;
-  /**
-   * `jobId`, from 1.
-   */
+  /// `jobId`, from 1.
   int64_t job_id;
 } nbwss_job;
 
-/**
- * What is known of a backup image. Start from `NBWSS_IMAGE_INIT`.
- */
+/// What is known of a backup image. Start from `NBWSS_IMAGE_INIT`.
 typedef struct nbwss_image {
-  /**
-   * `sizeof(nbwss_image)`.
-   */
+  /// `sizeof(nbwss_image)`.
   size_t struct_size;
-  /**
-   * `clientType`, for example `VMWARE` or `STANDARD`. May be empty. Like every text here at most 4096 bytes.
-   */
+  /// `clientType`, for example `VMWARE` or `STANDARD`. May be empty. Like every text here at most 4096 bytes.
   struct nbwss_str client_type;
-  /**
-   * `clientName`: the host that was backed up.
-   */
+  /// `clientName`: the host that was backed up.
   struct nbwss_str client_name;
-  /**
-   * `operationId`: `CREATE`, `UPDATE`, `DELETE` or `NO_LOCAL_COPY_AVAILABLE`.
-   */
+  /// `operationId`: `CREATE`, `UPDATE`, `DELETE` or `NO_LOCAL_COPY_AVAILABLE`.
   struct nbwss_str operation_id;
-  /**
-   * `backupId`: `clientName_backupTime`.
-   */
+  /// `backupId`: `clientName_backupTime`.
   struct nbwss_str backup_id;
-  /**
-   * `backupTime`, in seconds since 1970.
-   */
+  /// `backupTime`, in seconds since 1970.
   int64_t backup_time;
-  /**
-   * `createdTime`, in seconds since 1970.
-   */
+  /// `createdTime`, in seconds since 1970.
   int64_t created_time;
 } nbwss_image;
 
-/**
- * An HTTP header. This struct never grows.
- */
+/// An HTTP header. This struct never grows.
 typedef struct nbwss_header {
-  /**
-   * A name as HTTP allows it (RFC 9110, section 5.1).
-   */
+  /// A name as HTTP allows it (RFC 9110, section 5.1).
   struct nbwss_str name;
-  /**
-   * A value without control characters.
-   */
+  /// A value without control characters.
   struct nbwss_str value;
 } nbwss_header;
 
-/**
- * The answer to a request. Start from `NBWSS_RESPONSE_INIT`. Everything is copied during the call.
- */
+/// The answer to a request. Start from `NBWSS_RESPONSE_INIT`. Everything is copied during the call.
 typedef struct nbwss_response {
-  /**
-   * `sizeof(nbwss_response)`.
-   */
+  /// `sizeof(nbwss_response)`.
   size_t struct_size;
-  /**
-   * HTTP status, 100 to 599.
-   */
+  /// HTTP status, 100 to 599.
   int32_t status_code;
-  /**
-   * `header_count` headers; NULL if that is 0. At most 100. Names are sent in lower case.
-   */
+  /// `header_count` headers; NULL if that is 0. At most 100. Names are sent in lower case.
   const struct nbwss_header *headers;
-  /**
-   * Number of headers.
-   */
+  /// Number of headers.
   size_t header_count;
-  /**
-   * The body; `ptr` NULL for none. Bytes that are not UTF-8 are sent in base64, with a header that says so.
-   */
+  /// The body; `ptr` NULL for none. Bytes that are not UTF-8 are sent in base64, with a header that says so.
   struct nbwss_str body;
 } nbwss_response;
 
@@ -627,315 +465,261 @@ typedef struct nbwss_response {
 extern "C" {
 #endif // __cplusplus
 
-/**
- * The code's name, for example `"NBWSS_TIMEOUT"`; `"NBWSS_UNKNOWN_STATUS"` for a number that is no code.
- * The text is static and never NULL.
- */
+/// The code's name, for example `"NBWSS_TIMEOUT"`; `"NBWSS_UNKNOWN_STATUS"` for a number that is no code.
+/// The text is static and never NULL.
 const char *nbwss_status_name(int32_t status);
 
-/**
- * Why this thread's last failed call failed: which argument, field or key, what is wrong with it and what
- * would be right, followed by the causes. Empty if no call failed. Never holds a secret.
- *
- * The text ends in NUL and is borrowed until this thread's next call that fails. Calls that succeed leave it.
- */
+/// Why this thread's last failed call failed: which argument, field or key, what is wrong with it and what
+/// would be right, followed by the causes. Empty if no call failed. Never holds a secret.
+///
+/// The text ends in NUL and is borrowed until this thread's next call that fails. Calls that succeed leave it.
 struct nbwss_str nbwss_last_error(void);
 
-/**
- * The library's version, for example `"0.1.0"`. The text is static.
- */
+/// The library's version, for example `"0.1.0"`. The text is static.
 const char *nbwss_version(void);
 
-/**
- * Whether a host compiled with the header of this version may use the library: the same major version (for
- * 0.x the same minor version), and not a newer minor version. Call it as `nbwss_check_compat()`.
- *
- * Returns `NBWSS_OK` or `NBWSS_INCOMPATIBLE`.
- */
+/// Whether a host compiled with the header of this version may use the library: the same major version (for
+/// 0.x the same minor version), and not a newer minor version. Call it as `nbwss_check_compat()`.
+///
+/// Returns `NBWSS_OK` or `NBWSS_INCOMPATIBLE`.
 nbwss_status nbwss_check_compat_version(uint32_t major, uint32_t minor, uint32_t patch);
 
-/**
- * Makes options with every setting at its default and no callbacks.
- *
- * `*options` is to be freed with `nbwss_options_free`.
- */
+/// Makes options with every setting at its default and no callbacks.
+///
+/// `*options` is to be freed with `nbwss_options_free`.
 nbwss_status nbwss_options_new(struct nbwss_options **options);
 
-/**
- * Changes one setting, given as text. The README lists all keys; those of `nbwss.properties` are among them.
- *
- * Returns `NBWSS_UNKNOWN_KEY` or `NBWSS_INVALID_VALUE`; the last error names key, value and bounds.
- */
+/// Changes one setting, given as text. The README lists all keys; those of `nbwss.properties` are among them.
+///
+/// Returns `NBWSS_UNKNOWN_KEY` or `NBWSS_INVALID_VALUE`; the last error names key, value and bounds.
 nbwss_status nbwss_options_set_n(struct nbwss_options *options, struct nbwss_str key, struct nbwss_str value);
 
-/**
- * Changes one setting that is a number. Otherwise as `nbwss_options_set_n`.
- */
+/// Changes one setting that is a number. Otherwise as `nbwss_options_set_n`.
 nbwss_status nbwss_options_set_int_n(struct nbwss_options *options, struct nbwss_str key, int64_t value);
 
-/**
- * Changes one setting that is true or false. Otherwise as `nbwss_options_set_n`.
- */
+/// Changes one setting that is true or false. Otherwise as `nbwss_options_set_n`.
 nbwss_status nbwss_options_set_bool_n(struct nbwss_options *options, struct nbwss_str key, bool value);
 
-/**
- * Sets the callback for REST calls. Without one they are answered with 501.
- *
- * On `NBWSS_OK` the options own `user_data`: `destructor` runs exactly once, after the last call, when the
- * options are freed (or the callback is replaced) and every connector made with it is destroyed; on the thread
- * that does the last of these. On any other status it does not run. The same holds for the other callbacks.
- */
+/// Sets the callback for REST calls. Without one they are answered with 501; without a rule in the setting
+/// `dispatch.policy` that allows them, with 403.
+///
+/// On `NBWSS_OK` the options own `user_data`: `destructor` runs exactly once, after the last call, when the
+/// options are freed (or the callback is replaced) and every connector made with it is destroyed; on the thread
+/// that does the last of these. On any other status it does not run. The same holds for the other callbacks.
 nbwss_status nbwss_options_on_request(struct nbwss_options *options,
                                       nbwss_request_callback callback,
                                       void *user_data,
                                       nbwss_destructor destructor);
 
-/**
- * Sets the callback for delivery reports. Ownership as for `nbwss_options_on_request`.
- */
+/// Sets the callback for delivery reports. Ownership as for `nbwss_options_on_request`.
 nbwss_status nbwss_options_on_delivery(struct nbwss_options *options,
                                        nbwss_delivery_callback callback,
                                        void *user_data,
                                        nbwss_destructor destructor);
 
-/**
- * Sets the callback for changes of connections. Ownership as for `nbwss_options_on_request`.
- */
+/// Sets the callback for changes of connections. Ownership as for `nbwss_options_on_request`.
 nbwss_status nbwss_options_on_event(struct nbwss_options *options,
                                     nbwss_event_callback callback,
                                     void *user_data,
                                     nbwss_destructor destructor);
 
-/**
- * Sets the callback for log lines. Ownership as for `nbwss_options_on_request`.
- */
+/// Sets the callback for log lines. Ownership as for `nbwss_options_on_request`.
 nbwss_status nbwss_options_on_log(struct nbwss_options *options,
                                   nbwss_log_callback callback,
                                   void *user_data,
                                   nbwss_destructor destructor);
 
-/**
- * Frees options. NULL is nothing to do.
- */
+/// Sets the callback for the audit of REST calls. Ownership as for `nbwss_options_on_request`.
+nbwss_status nbwss_options_on_audit(struct nbwss_options *options,
+                                    nbwss_audit_callback callback,
+                                    void *user_data,
+                                    nbwss_destructor destructor);
+
+/// Sets the callback for requests that are not wanted any more. Ownership as for `nbwss_options_on_request`.
+nbwss_status nbwss_options_on_cancel(struct nbwss_options *options,
+                                     nbwss_cancel_callback callback,
+                                     void *user_data,
+                                     nbwss_destructor destructor);
+
+/// Frees options. NULL is nothing to do.
 nbwss_status nbwss_options_free(struct nbwss_options *options);
 
-/**
- * Makes a connector from options, which may be changed or freed afterwards. It has its threads but is not
- * started: it takes endpoints and notifications and dials nobody.
- *
- * `*connector` is to be destroyed with `nbwss_connector_destroy`. Returns `NBWSS_IO` or `NBWSS_TLS` where
- * `tls.caFile` cannot be used, and `NBWSS_IO` where threads cannot be made.
- *
- * A process that becomes a daemon by `fork` must do so before the first call of `nbwss_options_new`.
- */
+/// Makes a connector from options, which may be changed or freed afterwards. It has its threads but is not
+/// started: it takes endpoints and notifications and dials nobody.
+///
+/// `*connector` is to be destroyed with `nbwss_connector_destroy`. Returns `NBWSS_IO` or `NBWSS_TLS` where
+/// `tls.caFile` cannot be used, and `NBWSS_IO` where threads cannot be made.
+///
+/// A process that becomes a daemon by `fork` must do so before the first call of `nbwss_options_new`.
 nbwss_status nbwss_connector_new(const struct nbwss_options *options, struct nbwss_connector **connector);
 
-/**
- * Starts dialling: a session for every server group. Does not wait; idempotent; possible again after stop.
- */
+/// Starts dialling: a session for every server group. Does not wait; idempotent; possible again after stop.
 nbwss_status nbwss_connector_start(struct nbwss_connector *connector);
 
-/**
- * Ends all sessions with a close frame and dials no more. Does not wait; idempotent. Notifications stay, and
- * requests in the host's hands may still be answered: the answer is kept for the request's repetition.
- */
+/// Ends all sessions with a close frame and dials no more. Does not wait; idempotent. Notifications stay, and
+/// requests in the host's hands may still be answered: the answer is kept for the request's repetition.
 nbwss_status nbwss_connector_stop(struct nbwss_connector *connector);
 
-/**
- * Waits at most `timeout_ms` milliseconds until every accepted notification is acknowledged (or given up) and
- * its delivery report was made. Accepting goes on meanwhile.
- *
- * `drained` may be NULL; it is filled in for `NBWSS_OK` and `NBWSS_TIMEOUT`. Returns `NBWSS_ILLEGAL_STATE`
- * at once from a callback.
- */
+/// Waits at most `timeout_ms` milliseconds until every accepted notification is acknowledged (or given up) and
+/// its delivery report was made. Accepting goes on meanwhile.
+///
+/// `drained` may be NULL; it is filled in for `NBWSS_OK` and `NBWSS_TIMEOUT`. Returns `NBWSS_ILLEGAL_STATE`
+/// at once from a callback.
 nbwss_status nbwss_connector_drain(struct nbwss_connector *connector,
                                    uint32_t timeout_ms,
                                    struct nbwss_drained *drained);
 
-/**
- * After stop: waits at most `timeout_ms` milliseconds until every session has ended.
- *
- * Returns `NBWSS_TIMEOUT`; `NBWSS_ILLEGAL_STATE` while started and, at once, from a callback.
- */
+/// After stop: waits at most `timeout_ms` milliseconds until every session has ended.
+///
+/// Returns `NBWSS_TIMEOUT`; `NBWSS_ILLEGAL_STATE` while started and, at once, from a callback.
 nbwss_status nbwss_connector_wait(struct nbwss_connector *connector, uint32_t timeout_ms);
 
-/**
- * Ends everything, within the setting `shutdown.timeout` whatever the network or a callback does: requests in
- * flight are answered with 503, sessions closed, notifications without an acknowledgement reported as
- * abandoned. After `NBWSS_OK` the handle is dead, all threads have ended, and no callback runs or will run.
- * NULL is nothing to do.
- *
- * Returns `NBWSS_TIMEOUT` where a callback of the host has not returned: no other will be begun, and the
- * handle stays, for another destroy only. Returns `NBWSS_ILLEGAL_STATE` at once from a callback.
- */
+/// Ends everything, within the setting `shutdown.timeout` whatever the network or a callback does: requests in
+/// flight are answered with 503, sessions closed, notifications without an acknowledgement reported as
+/// abandoned. After `NBWSS_OK` the handle is dead, all threads have ended, and no callback runs or will run.
+/// NULL is nothing to do.
+///
+/// Returns `NBWSS_TIMEOUT` where a callback of the host has not returned: no other will be begun, and the
+/// handle stays, for another destroy only. Returns `NBWSS_ILLEGAL_STATE` at once from a callback.
 nbwss_status nbwss_connector_destroy(struct nbwss_connector *connector);
 
-/**
- * Starts a server group that was stopped on its own. Groups start out started.
- *
- * Returns `NBWSS_NOT_FOUND` for a group without an endpoint.
- */
+/// Replaces the rules for REST calls, from the next call on. They begin as the setting `dispatch.policy` has them;
+/// without a rule nothing is allowed, and the first rule that matches decides.
+///
+/// One rule a line, or between semicolons: `allow` or `deny`, methods (`GET`, `GET,POST` or `*`), a path, and if
+/// wanted `group` and a server group. In a path `*` stands for one segment and `/**` at its end for any number:
+/// `allow GET /netbackup/**; allow POST /netbackup/login group cloud`. `#` begins a comment.
+///
+/// Returns `NBWSS_INVALID_VALUE`; the last error names the rule, and the policy is as it was.
+nbwss_status nbwss_connector_set_policy_n(struct nbwss_connector *connector,
+                                          struct nbwss_str rules);
+
+/// Starts a server group that was stopped on its own. Groups start out started.
+///
+/// Returns `NBWSS_NOT_FOUND` for a group without an endpoint.
 nbwss_status nbwss_group_start_n(struct nbwss_connector *connector, struct nbwss_str group_id);
 
-/**
- * Stops one server group: its session is closed, the others go on, its notifications stay.
- *
- * Returns `NBWSS_NOT_FOUND` for a group without an endpoint.
- */
+/// Stops one server group: its session is closed, the others go on, its notifications stay.
+///
+/// Returns `NBWSS_NOT_FOUND` for a group without an endpoint.
 nbwss_status nbwss_group_stop_n(struct nbwss_connector *connector, struct nbwss_str group_id);
 
-/**
- * Adds an endpoint. If the connector is started, it is dialled at once, unless its server group has a
- * connection.
- *
- * Returns `NBWSS_INVALID_ENDPOINT` (the last error names the field) or `NBWSS_DUPLICATE_ENDPOINT`.
- */
+/// Adds an endpoint. If the connector is started, it is dialled at once, unless its server group has a
+/// connection.
+///
+/// Returns `NBWSS_INVALID_ENDPOINT` (the last error names the field) or `NBWSS_DUPLICATE_ENDPOINT`.
 nbwss_status nbwss_endpoint_add(struct nbwss_connector *connector, const struct nbwss_endpoint *endpoint);
 
-/**
- * Adds the endpoint, or all endpoints of the array, in a JSON text with the keys `hostName`, `url`, `groupId`,
- * `priority` (a number, or a number in a string) and `token`; others are ignored. All or nothing; at most 64 KiB.
- *
- * Returns `NBWSS_INVALID_ENDPOINT` (the last error names the field, or line and column) or
- * `NBWSS_DUPLICATE_ENDPOINT`.
- */
+/// Adds the endpoint, or all endpoints of the array, in a JSON text with the keys `hostName`, `url`, `groupId`,
+/// `priority` (a number, or a number in a string) and `token`; others are ignored. All or nothing; at most 64 KiB.
+///
+/// Returns `NBWSS_INVALID_ENDPOINT` (the last error names the field, or line and column) or
+/// `NBWSS_DUPLICATE_ENDPOINT`.
 nbwss_status nbwss_endpoint_add_json_n(struct nbwss_connector *connector,
                                        struct nbwss_str json);
 
-/**
- * As `nbwss_endpoint_add_json_n`, from a file. Returns in addition `NBWSS_IO` where it cannot be read.
- */
+/// As `nbwss_endpoint_add_json_n`, from a file. Returns in addition `NBWSS_IO` where it cannot be read.
 nbwss_status nbwss_endpoint_add_file_n(struct nbwss_connector *connector, struct nbwss_str path);
 
-/**
- * Removes an endpoint by host name, compared without case, and closes its session. With the last endpoint of
- * a server group go the group's notifications, each with a delivery report.
- *
- * Returns `NBWSS_NOT_FOUND`.
- */
+/// Removes an endpoint by host name, compared without case, and closes its session. With the last endpoint of
+/// a server group go the group's notifications, each with a delivery report.
+///
+/// Returns `NBWSS_NOT_FOUND`.
 nbwss_status nbwss_endpoint_remove_n(struct nbwss_connector *connector, struct nbwss_str host_name);
 
-/**
- * Lists all endpoints, ordered by host name. `*endpoints` is to be freed with `nbwss_endpoints_free`.
- */
+/// Lists all endpoints, ordered by host name. `*endpoints` is to be freed with `nbwss_endpoints_free`.
 nbwss_status nbwss_endpoint_list(struct nbwss_connector *connector, struct nbwss_endpoints **endpoints);
 
-/**
- * How many endpoints the list has.
- */
+/// How many endpoints the list has.
 nbwss_status nbwss_endpoints_count(const struct nbwss_endpoints *endpoints, size_t *count);
 
-/**
- * One endpoint of the list, counted from 0.
- *
- * Returns `NBWSS_NOT_FOUND` past the end.
- */
+/// One endpoint of the list, counted from 0.
+///
+/// Returns `NBWSS_NOT_FOUND` past the end.
 nbwss_status nbwss_endpoints_get(const struct nbwss_endpoints *endpoints,
                                  size_t index,
                                  struct nbwss_endpoint_info *info);
 
-/**
- * Frees a list. NULL is nothing to do.
- */
+/// Frees a list. NULL is nothing to do.
 nbwss_status nbwss_endpoints_free(struct nbwss_endpoints *endpoints);
 
-/**
- * Accepts a job notification for every server group that has an endpoint. Never waits for the network.
- *
- * After `NBWSS_OK` it is delivered at least once to each of these groups, in the order accepted, or reported
- * as abandoned; `*sequence` (may be NULL) is its number in the delivery reports. Returns
- * `NBWSS_INVALID_NOTIFICATION` (the last error names the field), `NBWSS_NO_ENDPOINT`, or `NBWSS_QUEUE_FULL`
- * at `outbox.maxCount` or `outbox.maxBytes`.
- */
+/// Accepts a job notification for every server group that has an endpoint. Never waits for the network.
+///
+/// After `NBWSS_OK` it is delivered at least once to each of these groups, in the order accepted, or reported
+/// as abandoned; `*sequence` (may be NULL) is its number in the delivery reports. Returns
+/// `NBWSS_INVALID_NOTIFICATION` (the last error names the field), `NBWSS_NO_ENDPOINT`, or `NBWSS_QUEUE_FULL`
+/// at `outbox.maxCount` or `outbox.maxBytes`.
 nbwss_status nbwss_notify_job(struct nbwss_connector *connector,
                               const struct nbwss_job *job,
                               uint64_t *sequence);
 
-/**
- * Accepts an image notification. Otherwise as `nbwss_notify_job`.
- */
+/// Accepts an image notification. Otherwise as `nbwss_notify_job`.
 nbwss_status nbwss_notify_image(struct nbwss_connector *connector,
                                 const struct nbwss_image *image,
                                 uint64_t *sequence);
 
-/**
- * Accepts a notification in JSON, for fields that this header does not know: an object with
- * `notificationType` and `object` (texts) and `data` (an array of at least one object). It is sent as it is.
- * Otherwise as `nbwss_notify_job`.
- */
+/// Accepts a notification in JSON, for fields that this header does not know: an object with
+/// `notificationType` and `object` (texts) and `data` (an array of at least one object). It is sent as it is.
+/// Otherwise as `nbwss_notify_job`.
 nbwss_status nbwss_notify_json_n(struct nbwss_connector *connector,
                                  struct nbwss_str notification,
                                  uint64_t *sequence);
 
-/**
- * The request's id, as the cloud application gave it.
- */
+/// The request's id, as the cloud application gave it.
 nbwss_status nbwss_request_id(const struct nbwss_request *request, struct nbwss_str *id);
 
-/**
- * The host name of the endpoint that asks.
- */
+/// The host name of the endpoint that asks.
 nbwss_status nbwss_request_host_name(const struct nbwss_request *request, struct nbwss_str *host_name);
 
-/**
- * The server group of the endpoint that asks.
- */
+/// The server group of the endpoint that asks.
 nbwss_status nbwss_request_group_id(const struct nbwss_request *request, struct nbwss_str *group_id);
 
-/**
- * The HTTP method, as sent: an HTTP token of at most 32 bytes.
- */
+/// The HTTP method, as sent: an HTTP token of at most 32 bytes.
 nbwss_status nbwss_request_method(const struct nbwss_request *request, struct nbwss_str *method);
 
-/**
- * Path and query: visible ASCII, starting with one `/`, at most 8192 bytes. Not decoded and not normalised.
- */
-nbwss_status nbwss_request_uri(const struct nbwss_request *request, struct nbwss_str *uri);
+/// Path and query: visible ASCII, starting with `/`, at most 8192 bytes. The path is in the normal form that the
+/// policy was asked about: no `.`, `..` or empty segments, no encoded separators, percent-encoding only where it
+/// is needed. The query is as it was sent.
+nbwss_status nbwss_request_uri(const struct nbwss_request *request,
+                               struct nbwss_str *uri);
 
-/**
- * The body, usually JSON; `ptr` NULL if there is none.
- */
+/// The body, usually JSON; `ptr` NULL if there is none.
 nbwss_status nbwss_request_body(const struct nbwss_request *request, struct nbwss_str *body);
 
-/**
- * The value of the first header with this name, compared without case.
- *
- * Returns `NBWSS_NOT_FOUND`.
- */
+/// The value of the first header with this name, compared without case.
+///
+/// Returns `NBWSS_NOT_FOUND`.
 nbwss_status nbwss_request_header_n(const struct nbwss_request *request,
                                     struct nbwss_str name,
                                     struct nbwss_str *value);
 
-/**
- * How many headers the request has.
- */
+/// How many headers the request has.
 nbwss_status nbwss_request_header_count(const struct nbwss_request *request, size_t *count);
 
-/**
- * One header, counted from 0 in the order sent.
- *
- * Returns `NBWSS_NOT_FOUND` past the end.
- */
+/// One header, counted from 0 in the order sent.
+///
+/// Returns `NBWSS_NOT_FOUND` past the end.
 nbwss_status nbwss_request_header_at(const struct nbwss_request *request,
                                      size_t index,
                                      struct nbwss_header *header);
 
-/**
- * Answers the request and consumes it, whatever the status.
- *
- * Returns `NBWSS_EXPIRED` when nobody waits for the answer any more: after `dispatch.timeout` (the cloud
- * application has its 504), or when the connector is destroyed. Returns `NBWSS_INVALID_ARGUMENT` for a response
- * that cannot be sent; the cloud application then gets 500.
- */
+/// Whether anybody still waits for the answer: the deadline has not passed, and the session that asked is there.
+/// (An answer that comes after the session has ended is still worth giving: it is kept for the request's repetition.)
+nbwss_status nbwss_request_is_wanted(const struct nbwss_request *request,
+                                     bool *wanted);
+
+/// Answers the request and consumes it, whatever the status.
+///
+/// Returns `NBWSS_EXPIRED` when nobody waits for the answer any more: after `dispatch.timeout` (the cloud
+/// application has its 504), or when the connector is destroyed. Returns `NBWSS_INVALID_ARGUMENT` for a response
+/// that cannot be sent; the cloud application then gets 500.
 nbwss_status nbwss_request_respond(struct nbwss_request *request,
                                    const struct nbwss_response *response);
 
-/**
- * Answers the request with an error and consumes it, whatever the status. The body has the shape of NetBackup's
- * errors: `{"errorCode": status_code, "errorMessage": message}`.
- *
- * Returns as `nbwss_request_respond`.
- */
+/// Answers the request with an error and consumes it, whatever the status. The body has the shape of NetBackup's
+/// errors: `{"errorCode": status_code, "errorMessage": message}`.
+///
+/// Returns as `nbwss_request_respond`.
 nbwss_status nbwss_request_fail_n(struct nbwss_request *request,
                                   int32_t status_code,
                                   struct nbwss_str message);
@@ -986,6 +770,10 @@ static inline nbwss_status nbwss_options_set_bool(nbwss_options *options, const 
   return nbwss_options_set_bool_n(options, nbwss_str_z(key), value);
 }
 
+static inline nbwss_status nbwss_connector_set_policy(nbwss_connector *connector, const char *rules) {
+  return nbwss_connector_set_policy_n(connector, nbwss_str_z(rules));
+}
+
 static inline nbwss_status nbwss_group_start(nbwss_connector *connector, const char *group_id) {
   return nbwss_group_start_n(connector, nbwss_str_z(group_id));
 }
@@ -1018,5 +806,20 @@ static inline nbwss_status nbwss_request_header(const nbwss_request *request, co
 static inline nbwss_status nbwss_request_fail(nbwss_request *request, int32_t status_code, const char *message) {
   return nbwss_request_fail_n(request, status_code, nbwss_str_z(message));
 }
+
+#if defined(__cplusplus) && defined(__cpp_exceptions)
+/*
+ * A request callback that may throw, as one that does not: the request is then answered with 500, unless it was
+ * consumed before. nbwss_options_on_request(options, nbwss_guard<on_request>, data, NULL)
+ */
+template <void (*Callback)(nbwss_request *, void *)>
+void nbwss_guard(nbwss_request *request, void *user_data) noexcept {
+  try {
+    Callback(request, user_data);
+  } catch (...) {
+    nbwss_request_fail(request, 500, "the host failed");
+  }
+}
+#endif
 
 #endif  /* NBWSS_H */

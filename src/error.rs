@@ -32,6 +32,9 @@ pub enum Error {
         /// What it should have been.
         expected: String,
     },
+    /// A policy with a rule that cannot be meant.
+    #[error("dispatch.policy: {0}")]
+    InvalidPolicy(String),
     /// Endpoint details that break a rule.
     #[error(transparent)]
     InvalidEndpoint(#[from] crate::endpoint::Invalid),

@@ -5,7 +5,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::dispatch::Policy;
 use crate::error::Error;
+use crate::protocol::ResponseFormat;
 
 /// How much the host wants to read in its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +38,14 @@ pub struct Settings {
     pub answer_timeout: Duration,
     pub ca_file: Option<PathBuf>,
     pub max_message_bytes: usize,
+    pub policy: Policy,
+    pub dispatch_inline: bool,
+    pub inline_limit: Duration,
+    pub dispatch_max_per_session: usize,
+    pub dispatch_rate: usize,
+    pub max_body_bytes: usize,
+    pub max_json_depth: usize,
+    pub response_format: ResponseFormat,
     pub dispatch_timeout: Duration,
     pub dispatch_threads: usize,
     pub dispatch_max_outstanding: usize,
@@ -79,6 +89,10 @@ pub enum Field {
     Bytes(u64, u64, fn(&mut Settings) -> &mut usize),
     /// A file's path; empty for none.
     Path(fn(&mut Settings) -> &mut Option<PathBuf>),
+    /// A JSON key: 1 to 64 letters, digits, `_`, `-` or `.`.
+    Key(fn(&mut Settings) -> &mut String),
+    /// Rules for REST calls.
+    Policy(fn(&mut Settings) -> &mut Policy),
     /// `off`, `error`, `warn`, `info` or `debug`.
     Level(fn(&mut Settings) -> &mut LogLevel),
     /// Milliseconds that are checked and then not used: a key of NetBackup's for which this design has no need.
@@ -193,6 +207,12 @@ pub const TABLE: &[Setting] = &[
         meaning: "Largest message that is taken from a peer; a larger one closes the connection with code 1009.",
     },
     Setting {
+        key: "dispatch.policy",
+        default: "",
+        field: Field::Policy(|s| &mut s.policy),
+        meaning: "Which REST calls reach the host, as rules `allow or deny METHODS PATH`; none is allowed without a rule.",
+    },
+    Setting {
         key: "dispatch.timeout",
         default: "30000",
         field: Field::Milliseconds(1, 86_400_000, |s| &mut s.dispatch_timeout),
@@ -209,6 +229,61 @@ pub const TABLE: &[Setting] = &[
         default: "256",
         field: Field::Count(1, 1_000_000, |s| &mut s.dispatch_max_outstanding),
         meaning: "Requests that the host holds at the most, in all sessions together; over it the peer gets 503.",
+    },
+    Setting {
+        key: "dispatch.maxPerSession",
+        default: "128",
+        field: Field::Count(1, 1_000_000, |s| &mut s.dispatch_max_per_session),
+        meaning: "Requests that one session may have running at the most; over it the peer gets 503.",
+    },
+    Setting {
+        key: "dispatch.maxRate",
+        default: "0",
+        field: Field::Count(0, 1_000_000, |s| &mut s.dispatch_rate),
+        meaning: "Requests a second that one session may send, with a burst of as many; over it the peer gets 429. 0: no limit.",
+    },
+    Setting {
+        key: "dispatch.maxBodyBytes",
+        default: "8388608",
+        field: Field::Bytes(0, 256 * MIB, |s| &mut s.max_body_bytes),
+        meaning: "Largest request body; over it the peer gets 413.",
+    },
+    Setting {
+        key: "dispatch.maxJsonDepth",
+        default: "32",
+        field: Field::Count(1, 10_000, |s| &mut s.max_json_depth),
+        meaning: "Deepest nesting of objects and arrays in a request body; over it the peer gets 400.",
+    },
+    Setting {
+        key: "dispatch.inline",
+        default: "false",
+        field: Field::Flag(|s| &mut s.dispatch_inline),
+        meaning: "Run the request callback on the thread of the sessions, for hosts that only hand requests over and never \
+                  block: it saves a change of threads for each request.",
+    },
+    Setting {
+        key: "dispatch.inlineLimit",
+        default: "100",
+        field: Field::Milliseconds(1, 3_600_000, |s| &mut s.inline_limit),
+        meaning: "An inline callback that takes longer is reported as an event.",
+    },
+    Setting {
+        key: "dispatch.statusKey",
+        default: "statusCode",
+        field: Field::Key(|s| &mut s.response_format.status_key),
+        meaning: "Key of the HTTP status in the payload of a COMMAND RESPONSE.",
+    },
+    Setting {
+        key: "dispatch.bodyKey",
+        default: "response",
+        field: Field::Key(|s| &mut s.response_format.body_key),
+        meaning: "Key of the body in the payload of a COMMAND RESPONSE.",
+    },
+    Setting {
+        key: "dispatch.embedJson",
+        default: "false",
+        field: Field::Flag(|s| &mut s.response_format.embed_json),
+        meaning: "Send a response body that is JSON as it is, not escaped into a string.",
     },
     Setting {
         key: "dispatch.maxResponseBytes",
@@ -261,6 +336,14 @@ impl Default for Settings {
             answer_timeout: Duration::ZERO,
             ca_file: None,
             max_message_bytes: 0,
+            policy: Policy::default(),
+            dispatch_inline: false,
+            inline_limit: Duration::ZERO,
+            dispatch_max_per_session: 0,
+            dispatch_rate: 0,
+            max_body_bytes: 0,
+            max_json_depth: 0,
+            response_format: ResponseFormat::default(),
             dispatch_timeout: Duration::ZERO,
             dispatch_threads: 0,
             dispatch_max_outstanding: 0,
@@ -319,6 +402,16 @@ impl Setting {
                     return Err(self.invalid(value, "a path without a NUL character"));
                 }
                 *field(settings) = (!value.is_empty()).then(|| PathBuf::from(value));
+            }
+            Field::Key(field) => {
+                let fits = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+                if value.is_empty() || value.len() > 64 || !value.bytes().all(fits) {
+                    return Err(self.invalid(value, "1 to 64 letters, digits, _, - or ."));
+                }
+                value.clone_into(field(settings));
+            }
+            Field::Policy(field) => {
+                *field(settings) = Policy::parse(value).map_err(|why| Error::InvalidPolicy(why.to_string()))?;
             }
             Field::Level(field) => {
                 *field(settings) = match value {

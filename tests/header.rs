@@ -39,7 +39,7 @@ fn declared() -> BTreeSet<String> {
     };
     let in_code = |at: &usize| {
         let line = declarations[..*at].rsplit('\n').next().unwrap_or_default();
-        !line.trim_start().starts_with('*') && !line.contains("//")
+        !line.contains("//") && !line.trim_start().starts_with('*')
     };
     declarations.match_indices("nbwss_").map(|(at, _)| at).filter(in_code).filter_map(name).collect()
 }

@@ -22,6 +22,8 @@ fn row(setting: &Setting) -> String {
         Field::Bytes(min, max, _) => ("bytes", format!("{min} to {max}")),
         Field::Path(_) => ("path", String::new()),
         Field::Level(_) => ("level", String::new()),
+        Field::Key(_) => ("key", String::new()),
+        Field::Policy(_) => ("rules", String::new()),
     };
     format!("| `{}` | {kind} | {} | {bounds} | {} |\n", setting.key, setting.default, setting.meaning)
 }

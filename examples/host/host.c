@@ -74,6 +74,11 @@ static bool set_up(struct host *host, const char *endpoint_file, const char *ca_
   nbwss_status status = nbwss_check_compat();
   if (status == NBWSS_OK) status = nbwss_options_new(&host->options);
   if (status == NBWSS_OK) status = nbwss_options_set(host->options, "tls.caFile", ca_file);
+  /* What is not allowed here never gets as far as the catalogue. */
+  if (status == NBWSS_OK) {
+    status = nbwss_options_set(host->options, "dispatch.policy",
+                               "deny * /netbackup/admin/secrets/**; allow * /netbackup/**");
+  }
   if (status == NBWSS_OK) status = nbwss_options_on_request(host->options, rest_on_request, &host->rest, NULL);
   if (status == NBWSS_OK) status = nbwss_options_on_delivery(host->options, on_delivery, &host->reports, NULL);
   if (status == NBWSS_OK) status = nbwss_options_on_event(host->options, on_event, NULL, NULL);

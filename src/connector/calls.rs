@@ -1,15 +1,14 @@
 //! The threads that run the request callback. They may block; nothing else waits for them.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::host::{Host, LogLevel};
+use super::host::Host;
 use super::request::Request;
+use super::runner;
 use super::shared::Shared;
 use super::sync::lock;
-use crate::panics;
 
 /// Requests that wait for a thread. Bounded by `dispatch.maxOutstanding`.
 #[derive(Default)]
@@ -78,10 +77,6 @@ impl Calls {
 /// One thread's work until [`Calls::close`].
 pub(super) fn run(shared: &Shared, host: Arc<dyn Host>) {
     while let Some(request) = shared.calls.wait() {
-        // An unwinding callback drops the request, which answers it.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| host.on_request(request))) {
-            let text = panics::text_of(&*payload);
-            shared.log(LogLevel::Error, format_args!("the request callback panicked: {text}"));
-        }
+        runner::call(shared, &*host, request);
     }
 }

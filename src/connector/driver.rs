@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::host::{EventKind, LogLevel};
 use super::request::Request;
+use super::runner::Runner;
 use super::shared::{GATHERING, Link, Shared};
 use super::sync::lock;
 use crate::dispatch::{SessionId, Verdict};
@@ -30,6 +31,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// An attempt's bookkeeping. However its task ends, the supervisor and the host are told when this is dropped.
 pub(super) struct Attempt {
     shared: Arc<Shared>,
+    runner: Runner,
     id: AttemptId,
     endpoint: Arc<Endpoint>,
     link: Arc<Link>,
@@ -47,8 +49,15 @@ enum Outcome {
 }
 
 impl Attempt {
-    pub(super) fn new(shared: &Arc<Shared>, id: AttemptId, endpoint: Arc<Endpoint>, link: Arc<Link>) -> Attempt {
-        Attempt { shared: shared.clone(), id, endpoint, link, outcome: Outcome::None }
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        runner: &Runner,
+        id: AttemptId,
+        endpoint: Arc<Endpoint>,
+        link: Arc<Link>,
+    ) -> Attempt {
+        let (shared, runner) = (shared.clone(), runner.clone());
+        Attempt { shared, runner, id, endpoint, link, outcome: Outcome::None }
     }
 }
 
@@ -147,7 +156,7 @@ impl Drop for Driver<'_> {
     fn drop(&mut self) {
         if let Some(open) = self.open {
             self.attempt.shared.remove_link(open);
-            lock(&self.attempt.shared.dispatch).close(open);
+            self.attempt.shared.dispatch(|dispatch| dispatch.close(open));
         }
     }
 }
@@ -175,15 +184,17 @@ impl Driver<'_> {
             let now = Now::read();
             self.session.timeout(now.instant)?;
             if let Some(open) = self.open {
-                lock(&self.attempt.shared.dispatch).timeout(now, open);
+                self.attempt.shared.dispatch(|dispatch| dispatch.timeout(now, open));
             }
             let reading = self.read(cx, now);
             self.look_again = self.look_again.filter(|at| *at > now.instant);
             if !self.requests.is_empty() {
-                let at = now.instant + GATHERING;
-                self.look_again = Some(at);
-                self.attempt.shared.promise_to_look(&self.attempt.link, at);
-                self.attempt.shared.calls.push_all(&mut self.requests);
+                if matches!(self.attempt.runner, Runner::Threads) {
+                    let at = now.instant + GATHERING;
+                    self.look_again = Some(at);
+                    self.attempt.shared.promise_to_look(&self.attempt.link, at);
+                }
+                self.attempt.runner.run(&self.attempt.shared, &self.attempt.endpoint, &mut self.requests);
             }
             let reading = reading?;
             self.write(cx, now)?;
@@ -208,7 +219,7 @@ impl Driver<'_> {
     }
 
     fn may_read(&self) -> bool {
-        self.open.is_none_or(|open| lock(&self.attempt.shared.dispatch).may_read(open))
+        self.open.is_none_or(|open| self.attempt.shared.dispatch(|dispatch| dispatch.may_read(open)))
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Now) -> Result<Reading, End> {
@@ -238,7 +249,8 @@ impl Driver<'_> {
         };
         match received {
             Received::Established => {
-                let open = lock(&shared.dispatch).open(self.group_id());
+                let host_name = &self.attempt.endpoint.details.host_name;
+                let open = shared.dispatch(|dispatch| dispatch.open(now, host_name, self.group_id()));
                 self.open = Some(open);
                 lock(&shared.outbox).connection_opened(self.group_id());
                 lock(&shared.control).supervisor.established(now.instant, self.attempt.id);
@@ -248,7 +260,7 @@ impl Driver<'_> {
             Received::Command { id, request } => {
                 let Some(open) = self.open else { return Ok(()) };
                 // A statement of its own: the lock must be free again before the request is queued.
-                let verdict = lock(&shared.dispatch).request(now, open, &id, &request);
+                let verdict = shared.dispatch(|dispatch| dispatch.request(now, open, &id, &request));
                 if let (Verdict::Call(call), Ok(request)) = (verdict, request) {
                     self.requests.push(Request::new(shared, call, &self.attempt.endpoint, &id, request));
                 }
@@ -256,7 +268,7 @@ impl Driver<'_> {
             Received::Acknowledged(id) => {
                 let known = lock(&shared.outbox).acknowledge(self.group_id(), &id);
                 if known {
-                    shared.reports.deliveries_waiting();
+                    shared.reports.poke();
                     shared.outbox_changed();
                 } else {
                     shared.log(LogLevel::Debug, format_args!("acknowledgement of an id that is not in flight"));
@@ -294,7 +306,7 @@ impl Driver<'_> {
     fn next_message(&mut self, now: Now) -> Option<String> {
         let open = self.open?;
         let shared = &self.attempt.shared;
-        let answer = lock(&shared.dispatch).poll_transmit(open);
+        let answer = shared.dispatch(|dispatch| dispatch.poll_transmit(open));
         answer.or_else(|| lock(&shared.outbox).poll_transmit(now, self.group_id()))
     }
 
@@ -302,7 +314,7 @@ impl Driver<'_> {
         let shared = &self.attempt.shared;
         let session = self.session.next_timeout();
         let Some(open) = self.open else { return session };
-        let call = lock(&shared.dispatch).next_timeout(open);
+        let call = shared.dispatch(|dispatch| dispatch.next_timeout(open));
         let resend = lock(&shared.outbox).next_timeout(self.group_id());
         [call, resend, self.look_again].into_iter().flatten().fold(session, std::cmp::Ord::min)
     }
@@ -315,7 +327,8 @@ impl Driver<'_> {
         }
         let closing = poll_fn(|cx| {
             while let Poll::Ready(Ok(())) = self.socket.poll_ready(cx) {
-                let answer = self.open.and_then(|open| lock(&self.attempt.shared.dispatch).poll_transmit(open));
+                let answer =
+                    self.open.and_then(|open| self.attempt.shared.dispatch(|dispatch| dispatch.poll_transmit(open)));
                 let sent = match (answer, code.take()) {
                     (Some(answer), later) => {
                         code = later;

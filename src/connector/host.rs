@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::request::Request;
+pub use crate::dispatch::AuditRecord;
 use crate::outbox::Outcome;
 pub use crate::settings::LogLevel;
 pub use crate::supervisor::ConnectionState;
@@ -16,9 +17,9 @@ pub trait Host: Send + Sync + 'static {
     /// later from any thread. A request that is dropped without an answer is answered with 500.
     fn on_request(&self, request: Request);
 
-    /// Whether delivery reports are wanted at all.
-    fn wants_deliveries(&self) -> bool {
-        true
+    /// What is wanted at all; the rest is not even made.
+    fn wants(&self) -> Wants {
+        Wants { deliveries: true, audit: true, cancel: true }
     }
 
     /// The end of one notification in one server group. On the report thread.
@@ -27,8 +28,27 @@ pub trait Host: Send + Sync + 'static {
     /// A connection changed. On the report thread.
     fn on_event(&self, _event: &Event) {}
 
+    /// A record for the audit: one when a REST call arrives and one when it ends. On the report thread. Calls
+    /// are not read from the network while too many records wait, so none goes unrecorded.
+    fn on_audit(&self, _record: &AuditRecord) {}
+
+    /// The request that was tagged so ([`Request::set_tag`]) is not wanted any more: its deadline has passed,
+    /// or its session is gone. On the report thread.
+    fn on_cancel(&self, _tag: u64) {}
+
     /// A line for the log. On the report thread.
     fn on_log(&self, _line: &LogLine) {}
+}
+
+/// What a host wants to be told.
+#[derive(Debug, Clone, Copy)]
+pub struct Wants {
+    /// [`Host::on_delivery`].
+    pub deliveries: bool,
+    /// [`Host::on_audit`].
+    pub audit: bool,
+    /// [`Host::on_cancel`].
+    pub cancel: bool,
 }
 
 /// Exactly one is made for each accepted notification and server group.
@@ -70,6 +90,8 @@ pub enum EventKind {
     ConnectFailed,
     /// A session ended.
     Disconnected,
+    /// An inline request callback takes longer than `dispatch.inlineLimit`: all sessions stand still meanwhile.
+    CallbackBlocks,
 }
 
 /// One line for the host's log: text of ours or cleaned of control characters, and never a secret.

@@ -6,6 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::driver;
 use super::host::LogLevel;
+use super::runner::Runner;
 use super::shared::{Link, Shared};
 use super::sync::lock;
 use crate::supervisor::{Action, Ended};
@@ -13,7 +14,7 @@ use crate::time::Now;
 use crate::transport::Trust;
 
 /// Runs until `destroy` has begun and every attempt has ended.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn run(shared: Arc<Shared>, runner: Runner) {
     drop(tokio::task::spawn_blocking(Trust::warm_up));
     loop {
         let (dials, ends, next, quiet) = {
@@ -39,7 +40,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             (dials, ends, control.supervisor.next_timeout(), control.supervisor.is_quiet())
         };
         for (attempt, endpoint, link) in dials {
-            tokio::spawn(driver::run(driver::Attempt::new(&shared, attempt, endpoint, link)));
+            tokio::spawn(driver::run(driver::Attempt::new(&shared, &runner, attempt, endpoint, link)));
         }
         for link in ends {
             link.end();

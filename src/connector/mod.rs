@@ -9,8 +9,10 @@ mod host;
 mod hub;
 mod reports;
 mod request;
+mod runner;
 mod shared;
 mod sync;
+mod watchdog;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -18,6 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::dispatch::Policy;
 use crate::endpoint::{self, Details};
 use crate::error::Error;
 use crate::panics;
@@ -25,8 +28,11 @@ use crate::protocol::notification::{self, Image, Job};
 use crate::settings::Settings;
 use crate::time::Now;
 use crate::transport::Trust;
-pub use host::{ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, Host, LogLevel, LogLine};
+pub use host::{
+    AuditRecord, ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, Host, LogLevel, LogLine, Wants,
+};
 pub use request::Request;
+use runner::Runner;
 use shared::Shared;
 use sync::{Latch, lock, on_our_thread, wait_until};
 
@@ -60,15 +66,19 @@ impl Connector {
             .max_blocking_threads(16)
             .build()
             .map_err(|source| Error::System { what: "the I/O runtime cannot be made", source })?;
-        let call_threads = settings.dispatch_threads;
-        let shared = Arc::new(Shared::new(settings, trust, host.wants_deliveries()));
+        let inline = settings.dispatch_inline;
+        let call_threads = if inline { 0 } else { settings.dispatch_threads };
+        let shared = Arc::new(Shared::new(settings, trust, host.wants()));
         let connector = Connector {
             shared,
             latch: Arc::default(),
             owned: Mutex::new(Owned { threads: Vec::new(), host: Some(host.clone()) }),
         };
         let made = connector
-            .spawn("nbwss-io", move |shared| io_thread(runtime, shared))
+            .spawn("nbwss-io", {
+                let runner = if inline { Runner::Inline(host.clone()) } else { Runner::Threads };
+                move |shared| io_thread(runtime, shared, runner)
+            })
             .and_then(|()| connector.spawn_with_host("nbwss-report", &host, reports::run))
             .and_then(|()| {
                 (0..call_threads)
@@ -222,8 +232,18 @@ impl Connector {
             }
         }
         shared.control_changed.notify_one();
-        shared.reports.deliveries_waiting();
+        shared.reports.poke();
         shared.outbox_changed();
+        Ok(())
+    }
+
+    /// Replaces the rules for REST calls, from the next call on; see [`Policy`] for their form.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPolicy`] names the rule; the policy is then as it was.
+    pub fn set_policy(&self, rules: &str) -> Result<(), Error> {
+        let policy = Policy::parse(rules).map_err(|why| Error::InvalidPolicy(why.to_string()))?;
+        self.open()?.dispatch(|dispatch| dispatch.set_policy(policy));
         Ok(())
     }
 
@@ -328,7 +348,7 @@ impl Connector {
         let shared = &self.shared;
         let deadline = Instant::now() + shared.settings.shutdown_timeout;
         if shared.set_closing() {
-            lock(&shared.dispatch).shut_down(Now::read());
+            shared.dispatch(|dispatch| dispatch.shut_down(Now::read()));
             lock(&shared.control).supervisor.set_running(Now::read().instant, false);
             shared.control_changed.notify_one();
             // Whoever drains or waits finds that we are closing.
@@ -359,11 +379,11 @@ impl Drop for Connector {
     }
 }
 
-fn io_thread(runtime: tokio::runtime::Runtime, shared: &Arc<Shared>) {
-    let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(hub::run(shared.clone()))));
+fn io_thread(runtime: tokio::runtime::Runtime, shared: &Arc<Shared>, runner: Runner) {
+    let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(hub::run(shared.clone(), runner))));
     runtime.shutdown_timeout(RESOLVER_GRACE);
     lock(&shared.outbox).shut_down();
-    shared.reports.deliveries_waiting();
+    shared.reports.poke();
     if let Err(payload) = ran {
         let text = panics::text_of(&*payload);
         shared.log(LogLevel::Error, format_args!("the I/O thread panicked, no session is left: {text}"));

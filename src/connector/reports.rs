@@ -5,10 +5,12 @@ use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::host::{Delivery, Event, Host, LogLevel, LogLine};
+use super::host::{Delivery, Event, EventKind, Host, LogLevel, LogLine};
 use super::shared::Shared;
 use super::sync::lock;
+use crate::dispatch::{MAX_WAITING_NOTICES, Notice};
 use crate::panics;
 
 /// Events and log lines that wait at the most. A host whose callback does not return loses what comes after
@@ -28,7 +30,7 @@ pub(super) struct Reports {
 struct State {
     waiting: VecDeque<Item>,
     lost: u64,
-    deliveries: bool,
+    poked: bool,
     closed: bool,
 }
 
@@ -56,11 +58,11 @@ impl Reports {
         }
     }
 
-    /// The outbox has delivery reports.
-    pub(super) fn deliveries_waiting(&self) {
+    /// The outbox has delivery reports, or dispatch has notices.
+    pub(super) fn poke(&self) {
         let mut state = lock(&self.state);
-        if !state.deliveries {
-            state.deliveries = true;
+        if !state.poked {
+            state.poked = true;
             self.changed.notify_one();
         }
     }
@@ -75,16 +77,20 @@ impl Reports {
         self.silenced.store(true, Ordering::Release);
     }
 
-    /// The next things to report; `None` when closed and empty.
-    fn wait(&self) -> Option<(VecDeque<Item>, u64)> {
-        let mut state = lock(&self.state);
-        while state.waiting.is_empty() && !state.deliveries {
-            if state.closed {
-                return None;
+    /// The next things to report, or none after `limit`; `None` when closed and empty.
+    fn wait(&self, limit: Option<Duration>) -> Option<(VecDeque<Item>, u64)> {
+        let state = lock(&self.state);
+        let idle = |state: &mut State| state.waiting.is_empty() && !state.poked && !state.closed;
+        let mut state = match limit {
+            Some(limit) => {
+                self.changed.wait_timeout_while(state, limit, idle).unwrap_or_else(PoisonError::into_inner).0
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            None => self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner),
+        };
+        if state.closed && state.waiting.is_empty() && !state.poked {
+            return None;
         }
-        state.deliveries = false;
+        state.poked = false;
         Some((take(&mut state.waiting), take(&mut state.lost)))
     }
 
@@ -104,7 +110,12 @@ pub(super) fn run(shared: &Shared, host: Arc<dyn Host>) {
             shared.log(LogLevel::Error, format_args!("a callback panicked: {text}"));
         }
     };
-    while let Some((items, lost)) = shared.reports.wait() {
+    loop {
+        let look = shared.watchdog.look(Instant::now());
+        if let Some(endpoint) = look.blocks {
+            shared.event(EventKind::CallbackBlocks, &endpoint, "over dispatch.inlineLimit", None);
+        }
+        let Some((items, lost)) = shared.reports.wait(look.again_in) else { break };
         for item in items {
             guarded(&|host| match &item {
                 Item::Event(event) => host.on_event(event),
@@ -113,6 +124,18 @@ pub(super) fn run(shared: &Shared, host: Arc<dyn Host>) {
         }
         if lost > 0 {
             shared.log(LogLevel::Warn, format_args!("{lost} events and log lines were lost: a callback is too slow"));
+        }
+        let mut notices = 0;
+        while let Some(notice) = shared.poll_notice() {
+            notices += 1;
+            match &notice {
+                Notice::Audit(record) => guarded(&|host| host.on_audit(record)),
+                Notice::Cancelled(tag) => guarded(&|host| host.on_cancel(*tag)),
+            }
+        }
+        if notices >= MAX_WAITING_NOTICES {
+            // No session was reading.
+            shared.wake_all();
         }
         loop {
             // A statement of its own: the lock must not be held during the callbacks.

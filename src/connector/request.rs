@@ -3,7 +3,6 @@
 use std::sync::{Arc, Weak};
 
 use super::shared::Shared;
-use super::sync::lock;
 use crate::dispatch::CallId;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -98,11 +97,26 @@ impl Request {
             let why = format!("is {} bytes long; dispatch.maxResponseBytes is {max}", response.body_bytes());
             return Err(Error::InvalidArgument { argument: "response.body", why });
         }
-        let session = lock(&connector.dispatch).respond(Now::read(), self.call, response);
+        let session = connector.dispatch(|dispatch| dispatch.respond(Now::read(), self.call, response));
         if let Some(session) = session.map_err(|_| Error::Expired)? {
             connector.answered(session);
         }
         Ok(())
+    }
+
+    /// Whether anybody still waits for the answer: none was given, the deadline has not passed, and the session
+    /// that asked is there.
+    pub fn is_wanted(&self) -> bool {
+        self.connector
+            .upgrade()
+            .is_some_and(|connector| connector.dispatch(|dispatch| dispatch.is_wanted(Now::read(), self.call)))
+    }
+
+    /// Gives the request a number, not 0, by which [`Host::on_cancel`](super::Host::on_cancel) speaks of it.
+    pub fn set_tag(&self, tag: u64) {
+        if let Some(connector) = self.connector.upgrade() {
+            connector.dispatch(|dispatch| dispatch.set_tag(self.call, tag));
+        }
     }
 
     /// Answers with an error in the shape of NetBackup's: `{"errorCode": status, "errorMessage": message}`.
@@ -119,7 +133,7 @@ impl Drop for Request {
         // Expired is the ordinary case here: it has been answered.
         let _ = self.fail(500, "the host gave no answer");
         if let Some(connector) = self.connector.upgrade() {
-            lock(&connector.dispatch).release(self.call);
+            connector.dispatch(|dispatch| dispatch.release(self.call));
         }
     }
 }

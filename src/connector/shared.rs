@@ -13,10 +13,11 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
 use super::calls::Calls;
-use super::host::{Event, EventKind, LogLevel, LogLine, one_line};
+use super::host::{Event, EventKind, LogLevel, LogLine, Wants, one_line};
 use super::reports::Reports;
 use super::sync::lock;
-use crate::dispatch::{Dispatch, SessionId};
+use super::watchdog::Watchdog;
+use crate::dispatch::{Dispatch, Notice, SessionId, Wanted};
 use crate::endpoint::{Endpoint, Registry};
 use crate::outbox::Outbox;
 use crate::settings::Settings;
@@ -39,11 +40,12 @@ pub(super) struct Shared {
     pub(super) outbox: Mutex<Outbox>,
     /// Tells waiting host threads that the outbox may be idle.
     pub(super) outbox_settled: Condvar,
-    pub(super) dispatch: Mutex<Dispatch>,
+    dispatch: Mutex<Dispatch>,
     /// The established sessions.
     links: RwLock<HashMap<SessionId, Arc<Link>>>,
     pub(super) reports: Reports,
     pub(super) calls: Calls,
+    pub(super) watchdog: Watchdog,
     /// `destroy` has begun.
     closing: AtomicBool,
 }
@@ -78,7 +80,7 @@ impl Link {
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings, trust: Trust, with_deliveries: bool) -> Shared {
+    pub(super) fn new(settings: Settings, trust: Trust, wants: Wants) -> Shared {
         Shared {
             made: Instant::now(),
             trust,
@@ -90,12 +92,13 @@ impl Shared {
             }),
             control_changed: Notify::new(),
             attempt_ended: Condvar::new(),
-            outbox: Mutex::new(Outbox::new(&settings, with_deliveries)),
+            outbox: Mutex::new(Outbox::new(&settings, wants.deliveries)),
             outbox_settled: Condvar::new(),
-            dispatch: Mutex::new(Dispatch::new(&settings)),
+            dispatch: Mutex::new(Dispatch::new(&settings, Wanted { audit: wants.audit, cancel: wants.cancel })),
             links: RwLock::default(),
             reports: Reports::default(),
             calls: Calls::default(),
+            watchdog: Watchdog::new(settings.inline_limit),
             closing: AtomicBool::new(false),
             settings,
         }
@@ -160,6 +163,23 @@ impl Shared {
         }
     }
 
+    /// Does something with dispatch, and has the host told what came of it.
+    pub(super) fn dispatch<T>(&self, work: impl FnOnce(&mut Dispatch) -> T) -> T {
+        let (result, notices) = {
+            let mut dispatch = lock(&self.dispatch);
+            let result = work(&mut dispatch);
+            (result, dispatch.has_notices())
+        };
+        if notices {
+            self.reports.poke();
+        }
+        result
+    }
+
+    pub(super) fn poll_notice(&self) -> Option<Notice> {
+        lock(&self.dispatch).poll_notice()
+    }
+
     /// Tells the host of a change, as an event and as a log line.
     pub(super) fn event(&self, kind: EventKind, endpoint: &Endpoint, reason: &str, retry_in: Option<Duration>) {
         let details = &endpoint.details;
@@ -171,6 +191,7 @@ impl Shared {
             EventKind::Rejected => (LogLevel::Error, "token refused"),
             EventKind::ConnectFailed => (LogLevel::Warn, "cannot connect"),
             EventKind::Disconnected => (LogLevel::Info, "session ended"),
+            EventKind::CallbackBlocks => (LogLevel::Error, "the inline request callback blocks"),
         };
         let retry = retry_in.map(|pause| format!("; next attempt in {} ms", pause.as_millis())).unwrap_or_default();
         let colon = if reason.is_empty() { "" } else { ": " };

@@ -1,22 +1,31 @@
-//! REST calls in flight: bounds, deadlines, repeated ids, and an answer for every one.
+//! REST calls in flight: policy, bounds, deadlines, repeated ids, and an answer for every one.
 //!
-//! Sans-IO. The promise: every well-formed COMMAND is answered once per time it was sent, and the host is
-//! called at most once per id within the remembered window. A repeat gets the remembered answer, on whichever
-//! session of the server group asked last.
+//! Sans-IO. The promise: every well-formed COMMAND is answered, and the host is called at most once per id
+//! within the remembered window. A repeat gets the remembered answer, on whichever session of the server group
+//! asked last. Nothing that the policy does not allow reaches the host.
 
+mod audit;
+mod policy;
+mod rate;
 mod remembered;
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::protocol::{self, BadCommand, CommandRequest, Response};
+use crate::protocol::{self, BadCommand, CommandRequest, Response, ResponseFormat};
 use crate::settings::Settings;
 use crate::time::Now;
+pub use audit::{AuditRecord, Decision, Step};
+pub use policy::{BadPolicy, MAX_RULES, Policy};
+use rate::Rate;
 use remembered::Remembered;
 
 /// Reading stops while this many bytes of answers wait for a peer that does not read.
 const MAX_WAITING_ANSWER_BYTES: usize = 1 << 20;
+/// Reading stops while this many notices wait for a host that does not take them: no call without its audit.
+pub const MAX_WAITING_NOTICES: usize = 1024;
 
 /// A call that the host was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,19 +48,52 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expired;
 
+/// What the host wants to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A record for the audit.
+    Audit(AuditRecord),
+    /// The request with this tag is not wanted any more.
+    Cancelled(u64),
+}
+
+/// Which notices are made at all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// [`Notice::Audit`].
+    pub audit: bool,
+    /// [`Notice::Cancelled`].
+    pub cancel: bool,
+}
+
 /// All calls of a connector.
 #[derive(Debug)]
 pub struct Dispatch {
-    timeout: Duration,
-    max_outstanding: usize,
+    limits: Limits,
+    policy: Policy,
+    format: ResponseFormat,
     sessions: HashMap<SessionId, SessionCalls>,
     /// Given to the host and not let go of, answered or not: what `dispatch.maxOutstanding` counts.
-    held: HashMap<CallId, Option<Call>>,
+    held: HashMap<CallId, Held>,
     /// The unanswered ones by their key.
     running: HashMap<Key, CallId>,
     remembered: Remembered,
+    /// Tells a request from another with the same id.
+    fingerprints: RandomState,
+    wanted: Wanted,
+    notices: VecDeque<Notice>,
     closing: bool,
     last: u64,
+}
+
+#[derive(Debug)]
+struct Limits {
+    timeout: Duration,
+    max_outstanding: usize,
+    max_per_session: usize,
+    rate: usize,
+    max_body_bytes: usize,
+    max_json_depth: usize,
 }
 
 /// What makes two COMMANDs the same: ids are the application's, and each group is an application of its own.
@@ -61,23 +103,48 @@ struct Key {
     id: Box<str>,
 }
 
+/// A request in the host's hands.
+#[derive(Debug)]
+struct Held {
+    /// `None`: answered.
+    call: Option<Call>,
+    /// The host's name for it; 0 before the host has seen it.
+    tag: u64,
+}
+
 /// A call without an answer.
 #[derive(Debug)]
 struct Call {
     key: Key,
+    fingerprint: u64,
     /// The session that asked last.
     session: SessionId,
     deadline: Instant,
+    /// Kept only for the audit.
+    arrived: Option<Arrival>,
+}
+
+/// What the audit's second record repeats from the first.
+#[derive(Debug)]
+struct Arrival {
+    at: Instant,
+    host_name: Arc<str>,
+    method: Box<str>,
+    path: Box<str>,
 }
 
 #[derive(Debug)]
 struct SessionCalls {
+    host_name: Arc<str>,
     group_id: Arc<str>,
     /// Encoded and not yet handed to the transport.
     answers: VecDeque<String>,
     answer_bytes: usize,
     /// In order, because all calls have the same time; answered ones are skipped when they come up.
     deadlines: VecDeque<(Instant, CallId)>,
+    /// Running calls that it asked for last.
+    running: usize,
+    rate: Rate,
 }
 
 impl SessionCalls {
@@ -85,32 +152,59 @@ impl SessionCalls {
         self.answer_bytes += answer.len();
         self.answers.push_back(answer);
     }
+
+    fn pop_due(&mut self, now: Instant) -> Option<CallId> {
+        let (deadline, call) = *self.deadlines.front()?;
+        (deadline <= now).then(|| {
+            self.deadlines.pop_front();
+            call
+        })
+    }
 }
 
 impl Dispatch {
     /// No calls, no sessions.
-    pub fn new(settings: &Settings) -> Dispatch {
+    pub fn new(settings: &Settings, wanted: Wanted) -> Dispatch {
         Dispatch {
-            timeout: settings.dispatch_timeout,
-            max_outstanding: settings.dispatch_max_outstanding,
+            limits: Limits {
+                timeout: settings.dispatch_timeout,
+                max_outstanding: settings.dispatch_max_outstanding,
+                max_per_session: settings.dispatch_max_per_session,
+                rate: settings.dispatch_rate,
+                max_body_bytes: settings.max_body_bytes,
+                max_json_depth: settings.max_json_depth,
+            },
+            policy: settings.policy.clone(),
+            format: settings.response_format.clone(),
             sessions: HashMap::new(),
             held: HashMap::new(),
             running: HashMap::new(),
             remembered: Remembered::new(settings),
+            fingerprints: RandomState::new(),
+            wanted,
+            notices: VecDeque::new(),
             closing: false,
             last: 0,
         }
     }
 
+    /// Replaces the policy, for the next command on.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
     /// A session of the group is established.
-    pub fn open(&mut self, group_id: &Arc<str>) -> SessionId {
+    pub fn open(&mut self, now: Now, host_name: &str, group_id: &Arc<str>) -> SessionId {
         self.last += 1;
         let session = SessionId(self.last);
         let calls = SessionCalls {
+            host_name: Arc::from(host_name),
             group_id: group_id.clone(),
             answers: VecDeque::new(),
             answer_bytes: 0,
             deadlines: VecDeque::new(),
+            running: 0,
+            rate: Rate::new(now.instant, self.limits.rate),
         };
         self.sessions.insert(session, calls);
         session
@@ -119,13 +213,18 @@ impl Dispatch {
     /// The session is over. Its running calls go on; their answers are remembered for a repeat.
     pub fn close(&mut self, session: SessionId) {
         self.sessions.remove(&session);
+        if self.wanted.cancel {
+            let asked = |held: &&Held| held.call.as_ref().is_some_and(|call| call.session == session) && held.tag != 0;
+            self.notices.extend(self.held.values().filter(asked).map(|held| Notice::Cancelled(held.tag)));
+        }
     }
 
-    /// Whether the session may read on: not while a peer leaves its answers lying.
+    /// Whether the session may read on: not while a peer leaves its answers lying, or the host its notices.
     pub fn may_read(&self, session: SessionId) -> bool {
-        self.sessions.get(&session).is_none_or(|calls| {
-            calls.answers.len() < self.max_outstanding && calls.answer_bytes < MAX_WAITING_ANSWER_BYTES
-        })
+        self.notices.len() < MAX_WAITING_NOTICES
+            && self.sessions.get(&session).is_none_or(|calls| {
+                calls.answers.len() < self.limits.max_outstanding && calls.answer_bytes < MAX_WAITING_ANSWER_BYTES
+            })
     }
 
     /// Takes a COMMAND.
@@ -136,37 +235,132 @@ impl Dispatch {
         id: &str,
         request: &Result<CommandRequest<'_>, BadCommand>,
     ) -> Verdict {
-        let Some(calls) = self.sessions.get_mut(&session) else { return Verdict::Handled };
-        let key = Key { group_id: calls.group_id.clone(), id: Box::from(id) };
-        if let Err(why) = request {
-            calls.push(answer(now, id, 400, &why.to_string()));
+        let Some(group_id) = self.sessions.get(&session).map(|calls| calls.group_id.clone()) else {
             return Verdict::Handled;
-        }
-        if let Some(&running) = self.running.get(&key) {
-            // The first sending's answer, or its deadline, is this one's too.
-            if let Some(Some(call)) = self.held.get_mut(&running) {
-                call.session = session;
-                calls.deadlines.push_back((call.deadline, running));
+        };
+        let key = Key { group_id, id: Box::from(id) };
+        match self.decide(now, session, &key, request) {
+            Ok((fingerprint, request)) => Verdict::Call(self.begin(now, session, key, fingerprint, request)),
+            Err(Handled::Joined) => {
+                self.audit_arrival(now, session, id, request.as_ref().ok(), Decision::Repeated);
+                Verdict::Handled
             }
-            return Verdict::Handled;
+            Err(Handled::Remembered(text)) => {
+                self.audit_arrival(now, session, id, request.as_ref().ok(), Decision::Repeated);
+                if let Some(calls) = self.sessions.get_mut(&session) {
+                    calls.push(text);
+                }
+                Verdict::Handled
+            }
+            Err(Handled::Turned(decision, status_code, why)) => {
+                let mut response = protocol::error_response(status_code, &why);
+                if matches!(status_code, 429 | 503) {
+                    response = response.with_header("retry-after", "1");
+                }
+                let arrival = self.audit_arrival(now, session, id, request.as_ref().ok(), decision);
+                self.audit_end(now, &key, arrival, &response);
+                let text = protocol::command_response(id, &response, &self.format, now.epoch_seconds);
+                if let Some(calls) = self.sessions.get_mut(&session) {
+                    calls.push(text);
+                }
+                Verdict::Handled
+            }
         }
-        if let Some(text) = self.remembered.get(now.instant, &key) {
-            calls.push(text.to_owned());
-            return Verdict::Handled;
+    }
+
+    /// Lets a COMMAND through, with the fingerprint of its request, or says what becomes of it.
+    fn decide<'r>(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        key: &Key,
+        request: &'r Result<CommandRequest<'r>, BadCommand>,
+    ) -> Result<(u64, &'r CommandRequest<'r>), Handled> {
+        let turn = |decision, status, why: &str| Err(Handled::Turned(decision, status, why.to_owned()));
+        let Some(calls) = self.sessions.get_mut(&session) else { return Err(Handled::Joined) };
+        if !calls.rate.take(now.instant) {
+            return turn(Decision::Limited, 429, "too many requests: dispatch.maxRate");
         }
-        if self.closing || self.held.len() >= self.max_outstanding {
-            let why = if self.closing { "shutting down" } else { "too many requests outstanding" };
-            let busy = protocol::error_response(503, why).with_header("retry-after", "1");
-            calls.push(protocol::command_response(id, &busy, now.epoch_seconds));
-            return Verdict::Handled;
+        let request = match request {
+            Ok(request) => request,
+            Err(why) => return turn(Decision::Malformed, why.status_code(), &why.to_string()),
+        };
+        if !self.policy.allows(&key.group_id, &request.method, &request.uri) {
+            return turn(Decision::Refused, 403, "not allowed by the policy of the backup service");
         }
-        let deadline = now.instant + self.timeout;
+        let body = request.body.as_deref().unwrap_or_default();
+        if body.len() > self.limits.max_body_bytes {
+            return turn(Decision::Malformed, 413, "parameters: too large");
+        }
+        if protocol::json_depth(body) > self.limits.max_json_depth {
+            return turn(Decision::Malformed, 400, "parameters: nested too deeply");
+        }
+        let fingerprint = self.fingerprints.hash_one((&request.method, &request.uri, &request.body));
+        if let Some(running) = self.running.get(key) {
+            let Some(call) = self.held.get_mut(running).and_then(|held| held.call.as_mut()) else {
+                return Err(Handled::Joined);
+            };
+            if call.fingerprint != fingerprint {
+                return turn(Decision::Conflict, 409, "id: another request with this id is being answered");
+            }
+            // The first sending's answer, or its deadline, is this one's too.
+            calls.deadlines.push_back((call.deadline, *running));
+            calls.running += 1;
+            let before = std::mem::replace(&mut call.session, session);
+            if let Some(calls) = self.sessions.get_mut(&before) {
+                calls.running -= 1;
+            }
+            return Err(Handled::Joined);
+        }
+        if let Some((before, text)) = self.remembered.get(now.instant, key) {
+            if before != fingerprint {
+                return turn(Decision::Conflict, 409, "id: another request with this id was answered before");
+            }
+            return Err(Handled::Remembered(text.to_owned()));
+        }
+        if self.closing {
+            return turn(Decision::Limited, 503, "shutting down");
+        }
+        if self.held.len() >= self.limits.max_outstanding || calls.running >= self.limits.max_per_session {
+            return turn(Decision::Limited, 503, "too many requests outstanding");
+        }
+        Ok((fingerprint, request))
+    }
+
+    fn begin(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        key: Key,
+        fingerprint: u64,
+        request: &CommandRequest<'_>,
+    ) -> CallId {
+        let arrived = self.audit_arrival(now, session, &key.id, Some(request), Decision::Allowed);
+        let deadline = now.instant + self.limits.timeout;
         self.last += 1;
-        let call = CallId(self.last);
-        calls.deadlines.push_back((deadline, call));
-        self.running.insert(key.clone(), call);
-        self.held.insert(call, Some(Call { key, session, deadline }));
-        Verdict::Call(call)
+        let id = CallId(self.last);
+        if let Some(calls) = self.sessions.get_mut(&session) {
+            calls.deadlines.push_back((deadline, id));
+            calls.running += 1;
+        }
+        self.running.insert(key.clone(), id);
+        self.held.insert(id, Held { call: Some(Call { key, fingerprint, session, deadline, arrived }), tag: 0 });
+        id
+    }
+
+    /// The host's own name for the request, not 0, by which [`Notice::Cancelled`] speaks of it.
+    pub fn set_tag(&mut self, call: CallId, tag: u64) {
+        if let Some(held) = self.held.get_mut(&call) {
+            held.tag = tag;
+        }
+    }
+
+    /// Whether somebody still waits for the answer: no answer yet, time left, and the session that asked is there.
+    pub fn is_wanted(&self, now: Now, call: CallId) -> bool {
+        self.held
+            .get(&call)
+            .and_then(|held| held.call.as_ref())
+            .is_some_and(|call| now.instant < call.deadline && self.sessions.contains_key(&call.session))
     }
 
     /// Takes the host's answer and returns the session to wake, if it is still there.
@@ -174,39 +368,56 @@ impl Dispatch {
     /// # Errors
     /// [`Expired`] after the deadline, or when there was an answer before.
     pub fn respond(&mut self, now: Now, call: CallId, response: &Response) -> Result<Option<SessionId>, Expired> {
-        match self.held.get(&call) {
-            Some(Some(running)) if now.instant < running.deadline => Ok(self.answer(now, call, response)),
-            Some(Some(_)) => {
-                self.answer(now, call, &too_late());
+        match self.held.get(&call).and_then(|held| held.call.as_ref()) {
+            Some(running) if now.instant < running.deadline => Ok(self.answer(now, call, response)),
+            Some(_) => {
+                self.expire(now, call);
                 Err(Expired)
             }
-            _ => Err(Expired),
+            None => Err(Expired),
         }
     }
 
     /// The host has let go of the request, answered or not.
     pub fn release(&mut self, call: CallId) {
-        if let Some(Some(unanswered)) = self.held.remove(&call) {
+        if let Some(unanswered) = self.held.remove(&call).and_then(|held| held.call) {
             self.running.remove(&unanswered.key);
+            if let Some(calls) = self.sessions.get_mut(&unanswered.session) {
+                calls.running -= 1;
+            }
         }
     }
 
-    fn answer(&mut self, now: Now, call: CallId, response: &Response) -> Option<SessionId> {
-        let Call { key, session, .. } = self.held.get_mut(&call)?.take()?;
-        self.running.remove(&key);
-        let text = protocol::command_response(&key.id, response, now.epoch_seconds);
-        self.remembered.insert(now.instant, key, &text);
-        let calls = self.sessions.get_mut(&session)?;
+    fn answer(&mut self, now: Now, id: CallId, response: &Response) -> Option<SessionId> {
+        let call = self.held.get_mut(&id)?.call.take()?;
+        self.running.remove(&call.key);
+        let text = protocol::command_response(&call.key.id, response, &self.format, now.epoch_seconds);
+        self.audit_end(now, &call.key, call.arrived, response);
+        self.remembered.insert(now.instant, call.key, call.fingerprint, &text);
+        let calls = self.sessions.get_mut(&call.session)?;
+        calls.running -= 1;
         calls.push(text);
-        Some(session)
+        Some(call.session)
+    }
+
+    fn expire(&mut self, now: Now, id: CallId) {
+        self.answer(now, id, &protocol::error_response(504, "the host gave no answer in time"));
+        self.cancel(id);
+    }
+
+    fn cancel(&mut self, id: CallId) {
+        let tag = self.held.get(&id).map_or(0, |held| held.tag);
+        if self.wanted.cancel && tag != 0 {
+            self.notices.push_back(Notice::Cancelled(tag));
+        }
     }
 
     /// Answers what has waited too long with 504.
     pub fn timeout(&mut self, now: Now, session: SessionId) {
-        while let Some(call) = self.sessions.get_mut(&session).and_then(|calls| calls.pop_due(now.instant)) {
-            let asked_here = matches!(self.held.get(&call), Some(Some(running)) if running.session == session);
-            if asked_here {
-                self.answer(now, call, &too_late());
+        while let Some(id) = self.sessions.get_mut(&session).and_then(|calls| calls.pop_due(now.instant)) {
+            let call = self.held.get(&id).and_then(|held| held.call.as_ref());
+            if call.is_some_and(|call| call.session == session) {
+                self.expire(now, id);
             }
         }
     }
@@ -224,32 +435,85 @@ impl Dispatch {
         Some(answer)
     }
 
+    /// Whether there is something to tell the host.
+    pub fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
+    /// The next thing to tell the host.
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
     /// Takes no more calls and answers the running ones with 503: the connector is going away.
     pub fn shut_down(&mut self, now: Now) {
         self.closing = true;
         let running: Vec<CallId> = self.running.values().copied().collect();
-        for call in running {
-            self.answer(now, call, &protocol::error_response(503, "shutting down"));
+        for id in running {
+            self.answer(now, id, &protocol::error_response(503, "shutting down"));
+            self.cancel(id);
         }
     }
-}
 
-impl SessionCalls {
-    fn pop_due(&mut self, now: Instant) -> Option<CallId> {
-        let (deadline, call) = *self.deadlines.front()?;
-        (deadline <= now).then(|| {
-            self.deadlines.pop_front();
-            call
-        })
+    /// Makes the first record, and keeps what the second needs.
+    fn audit_arrival(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        id: &str,
+        request: Option<&CommandRequest<'_>>,
+        decision: Decision,
+    ) -> Option<Arrival> {
+        if !self.wanted.audit {
+            return None;
+        }
+        let calls = self.sessions.get(&session)?;
+        let path = |request: &CommandRequest<'_>| Box::from(request.uri.split('?').next().unwrap_or_default());
+        let arrival = Arrival {
+            at: now.instant,
+            host_name: calls.host_name.clone(),
+            method: request.map(|request| Box::from(&*request.method)).unwrap_or_default(),
+            path: request.map(path).unwrap_or_default(),
+        };
+        let request_bytes = request.and_then(|request| request.body.as_ref()).map_or(0, |body| body.len());
+        self.notices.push_back(Notice::Audit(AuditRecord {
+            time: now.epoch_seconds,
+            host_name: arrival.host_name.clone(),
+            group_id: calls.group_id.clone(),
+            id: Box::from(id),
+            method: arrival.method.clone(),
+            path: arrival.path.clone(),
+            step: Step::Arrived { decision, request_bytes },
+        }));
+        Some(arrival)
+    }
+
+    fn audit_end(&mut self, now: Now, key: &Key, arrival: Option<Arrival>, response: &Response) {
+        let Some(arrival) = arrival else { return };
+        self.notices.push_back(Notice::Audit(AuditRecord {
+            time: now.epoch_seconds,
+            host_name: arrival.host_name,
+            group_id: key.group_id.clone(),
+            id: key.id.clone(),
+            method: arrival.method,
+            path: arrival.path,
+            step: Step::Ended {
+                status_code: response.status_code(),
+                response_bytes: response.body_bytes(),
+                duration: now.instant.saturating_duration_since(arrival.at),
+            },
+        }));
     }
 }
 
-fn too_late() -> Response {
-    protocol::error_response(504, "the host gave no answer in time")
-}
-
-fn answer(now: Now, id: &str, status_code: u16, message: &str) -> String {
-    protocol::command_response(id, &protocol::error_response(status_code, message), now.epoch_seconds)
+/// Why a COMMAND does not go to the host.
+enum Handled {
+    /// The same request is running; this sending shares its answer.
+    Joined,
+    /// The same request was answered before.
+    Remembered(String),
+    /// Turned away with this status and text.
+    Turned(Decision, u16, String),
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ pub(super) struct Remembered {
     max_count: usize,
     max_bytes: usize,
     max_age: Duration,
-    answers: HashMap<Key, String>,
+    /// With the fingerprint of the request.
+    answers: HashMap<Key, (u64, String)>,
     order: VecDeque<(Instant, Key)>,
     bytes: usize,
 }
@@ -29,20 +30,21 @@ impl Remembered {
         }
     }
 
-    pub(super) fn get(&mut self, now: Instant, key: &Key) -> Option<&str> {
+    /// The answer, and the fingerprint of the request that it was for.
+    pub(super) fn get(&mut self, now: Instant, key: &Key) -> Option<(u64, &str)> {
         self.forget_old(now);
-        self.answers.get(key).map(String::as_str)
+        self.answers.get(key).map(|(fingerprint, answer)| (*fingerprint, answer.as_str()))
     }
 
     /// Remembers an answer, copying it, unless it alone is over the bounds.
-    pub(super) fn insert(&mut self, now: Instant, key: Key, answer: &str) {
+    pub(super) fn insert(&mut self, now: Instant, key: Key, fingerprint: u64, answer: &str) {
         self.forget_old(now);
         if self.max_count == 0 || size(&key, answer) > self.max_bytes {
             return;
         }
         self.bytes += size(&key, answer);
         self.order.push_back((now, key.clone()));
-        self.answers.insert(key, answer.to_owned());
+        self.answers.insert(key, (fingerprint, answer.to_owned()));
         while self.order.len() > self.max_count || self.bytes > self.max_bytes {
             self.forget_oldest();
         }
@@ -56,7 +58,7 @@ impl Remembered {
 
     fn forget_oldest(&mut self) {
         if let Some((_, key)) = self.order.pop_front()
-            && let Some(answer) = self.answers.remove(&key)
+            && let Some((_, answer)) = self.answers.remove(&key)
         {
             self.bytes -= size(&key, &answer);
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Dispatch, Expired, SessionId, Verdict};
+use super::{AuditRecord, Dispatch, Expired, Notice, Policy, SessionId, Step, Verdict, Wanted};
 use crate::protocol::{BadCommand, CommandRequest, Response};
 use crate::settings::Settings;
 use crate::time::Now;
@@ -19,11 +19,13 @@ struct World {
 impl World {
     fn new(change: impl FnOnce(&mut Settings)) -> (World, SessionId) {
         let mut settings = Settings::default();
+        settings.set("dispatch.policy", "allow GET,POST /**").unwrap();
         change(&mut settings);
-        let mut dispatch = Dispatch::new(&settings);
+        let mut dispatch = Dispatch::new(&settings, Wanted { audit: true, cancel: true });
         let group: Arc<str> = Arc::from("g");
-        let session = dispatch.open(&group);
-        (World { dispatch, group, start: Instant::now() }, session)
+        let start = Instant::now();
+        let session = dispatch.open(Now { instant: start, epoch_seconds: 7 }, "host", &group);
+        (World { dispatch, group, start }, session)
     }
 
     fn at(&self, milliseconds: u64) -> Now {
@@ -31,8 +33,41 @@ impl World {
     }
 
     fn ask(&mut self, milliseconds: u64, session: SessionId, id: &str) -> Verdict {
-        let request = CommandRequest { uri: "/".into(), method: "GET".into(), headers: vec![], body: None };
+        self.ask_for(milliseconds, session, id, "GET", "/a?secret", None)
+    }
+
+    fn ask_for(
+        &mut self,
+        milliseconds: u64,
+        session: SessionId,
+        id: &str,
+        method: &str,
+        uri: &str,
+        body: Option<&str>,
+    ) -> Verdict {
+        let request =
+            CommandRequest { uri: uri.into(), method: method.into(), headers: vec![], body: body.map(Into::into) };
         self.dispatch.request(self.at(milliseconds), session, id, &Ok(request))
+    }
+
+    /// What the audit was told, in short.
+    fn audit(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.dispatch.poll_notice())
+            .filter_map(|notice| match notice {
+                Notice::Audit(AuditRecord { id, method, path, step, host_name, group_id, .. }) => {
+                    assert_eq!((&*host_name, &*group_id), ("host", "g"));
+                    Some(match step {
+                        Step::Arrived { decision, request_bytes } => {
+                            format!("{id} {method} {path} {decision:?} {request_bytes}")
+                        }
+                        Step::Ended { status_code, response_bytes, duration } => {
+                            format!("{id} {method} {path} {status_code} {response_bytes} {}", duration.as_millis())
+                        }
+                    })
+                }
+                Notice::Cancelled(tag) => Some(format!("cancelled {tag}")),
+            })
+            .collect()
     }
 
     /// Ids and statuses of the answers that are waiting.
@@ -74,7 +109,7 @@ fn a_repeat_on_the_next_session_gets_the_answer_there() {
     let Verdict::Call(done) = world.ask(0, first, "done") else { panic!() };
     world.dispatch.close(first);
     assert_eq!(world.dispatch.respond(world.at(1), done, &ok()), Ok(None), "kept for the repeat");
-    let second = world.dispatch.open(&world.group.clone());
+    let second = world.dispatch.open(world.at(2), "host", &world.group.clone());
     assert_eq!(world.ask(2, second, "done"), Verdict::Handled);
     assert_eq!(world.ask(2, second, "running"), Verdict::Handled);
     assert_eq!(world.dispatch.respond(world.at(3), running, &ok()), Ok(Some(second)));
@@ -84,7 +119,7 @@ fn a_repeat_on_the_next_session_gets_the_answer_there() {
 #[test]
 fn the_same_id_in_another_group_is_another_call() {
     let (mut world, session) = World::new(|_| ());
-    let other = world.dispatch.open(&Arc::from("h"));
+    let other = world.dispatch.open(world.at(0), "host", &Arc::from("h"));
     assert!(matches!(world.ask(0, session, "1"), Verdict::Call(_)));
     assert!(matches!(world.ask(0, other, "1"), Verdict::Call(_)));
 }
@@ -128,7 +163,7 @@ fn too_many_get_503_until_the_host_lets_go_of_one() {
 #[test]
 fn an_unusable_command_gets_400_and_the_host_is_not_called() {
     let (mut world, session) = World::new(|_| ());
-    let verdict = world.dispatch.request(world.at(0), session, "1", &Err(BadCommand::Uri));
+    let verdict = world.dispatch.request(world.at(0), session, "1", &Err(BadCommand::Shape));
     assert_eq!((verdict, world.answers(session)), (Verdict::Handled, expected(&[("1", 400)])));
 }
 
@@ -159,7 +194,7 @@ fn reading_stops_while_a_peer_leaves_its_answers_lying() {
     let (mut world, session) = World::new(|s| s.dispatch_max_outstanding = 3);
     for id in 0..3 {
         assert!(world.dispatch.may_read(session));
-        let _ = world.dispatch.request(world.at(0), session, &id.to_string(), &Err(BadCommand::Uri));
+        let _ = world.dispatch.request(world.at(0), session, &id.to_string(), &Err(BadCommand::Shape));
     }
     assert!(!world.dispatch.may_read(session));
     world.answers(session);
@@ -174,4 +209,113 @@ fn shutting_down_answers_what_runs_and_takes_nothing_more() {
     assert_eq!(world.ask(2, session, "2"), Verdict::Handled);
     assert_eq!(world.answers(session), expected(&[("1", 503), ("2", 503)]));
     assert_eq!(world.dispatch.respond(world.at(3), call, &ok()), Err(Expired));
+}
+
+#[test]
+fn what_the_policy_does_not_allow_never_reaches_the_host_and_a_change_counts_from_the_next_call() {
+    let (mut world, session) = World::new(|s| s.set("dispatch.policy", "allow GET /a").unwrap());
+    assert_eq!(world.ask_for(0, session, "1", "DELETE", "/a", None), Verdict::Handled);
+    assert_eq!(world.ask_for(0, session, "2", "GET", "/b", None), Verdict::Handled);
+    assert!(matches!(world.ask(0, session, "3"), Verdict::Call(_)));
+    world.dispatch.set_policy(Policy::default());
+    assert_eq!(world.ask(0, session, "4"), Verdict::Handled);
+    assert_eq!(world.answers(session), expected(&[("1", 403), ("2", 403), ("4", 403)]));
+}
+
+#[test]
+fn an_id_that_comes_back_with_another_request_is_a_conflict() {
+    let (mut world, session) = World::new(|_| ());
+    let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
+    world.ask_for(1, session, "1", "POST", "/a?secret", None);
+    world.ask_for(1, session, "1", "GET", "/b", None);
+    world.ask_for(1, session, "1", "GET", "/a?secret", Some("{}"));
+    world.dispatch.respond(world.at(2), call, &ok()).unwrap();
+    world.ask_for(3, session, "1", "GET", "/b", None);
+    let answers = world.answers(session);
+    assert_eq!(answers, expected(&[("1", 409), ("1", 409), ("1", 409), ("1", 200), ("1", 409)]));
+}
+
+#[test]
+fn bodies_rate_and_calls_of_one_session_are_bounded() {
+    let (mut world, session) = World::new(|s| (s.max_body_bytes, s.max_json_depth) = (10, 2));
+    world.ask_for(0, session, "1", "POST", "/a", Some("12345678901"));
+    world.ask_for(0, session, "2", "POST", "/a", Some("[[[]]]"));
+    assert!(matches!(world.ask_for(0, session, "3", "POST", "/a", Some("[[]]")), Verdict::Call(_)));
+    assert_eq!(world.answers(session), expected(&[("1", 413), ("2", 400)]));
+
+    let (mut world, session) = World::new(|s| s.dispatch_rate = 1);
+    assert!(matches!(world.ask(0, session, "1"), Verdict::Call(_)));
+    world.ask(1, session, "2");
+    assert!(matches!(world.ask(1000, session, "2"), Verdict::Call(_)));
+    assert_eq!(world.answers(session), expected(&[("2", 429)]));
+
+    let (mut world, session) = World::new(|s| s.dispatch_max_per_session = 1);
+    let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
+    world.ask(1, session, "2");
+    let other = world.dispatch.open(world.at(1), "host", &Arc::from("h"));
+    assert!(matches!(world.ask(1, other, "2"), Verdict::Call(_)), "another session has its own");
+    world.dispatch.respond(world.at(2), call, &ok()).unwrap();
+    assert!(matches!(world.ask(3, session, "2"), Verdict::Call(_)));
+    assert_eq!(world.answers(session), expected(&[("2", 503), ("1", 200)]));
+}
+
+#[test]
+fn the_audit_has_each_arrival_and_each_end_and_no_query() {
+    let (mut world, session) = World::new(|_| ());
+    let Verdict::Call(call) = world.ask_for(0, session, "1", "POST", "/a?secret", Some("{}")) else { panic!() };
+    world.ask_for(1, session, "1", "POST", "/a?secret", Some("{}"));
+    world.ask_for(1, session, "2", "PUT", "/a", None);
+    let _ = world.dispatch.request(world.at(1), session, "3", &Err(BadCommand::Shape));
+    let body = Response::new(201, vec![], Some(b"12345".to_vec())).unwrap();
+    world.dispatch.respond(world.at(5), call, &body).unwrap();
+    let expected = [
+        "1 POST /a Allowed 2",
+        "1 POST /a Repeated 2",
+        "2 PUT /a Refused 0",
+        "2 PUT /a 403 ",
+        "3   Malformed 0",
+        "3   400 ",
+        "1 POST /a 201 5 5",
+    ];
+    let audit = world.audit();
+    assert_eq!(audit.len(), expected.len(), "{audit:?}");
+    assert!(audit.iter().zip(expected).all(|(record, start)| record.starts_with(start)), "{audit:?}");
+}
+
+#[test]
+fn reading_stops_while_the_audit_is_not_taken() {
+    let (mut world, session) = World::new(|_| ());
+    for id in 0..super::MAX_WAITING_NOTICES {
+        assert!(world.dispatch.may_read(session));
+        let _ = world.ask_for(0, session, &id.to_string(), "PUT", "/a", None);
+        world.dispatch.poll_notice();
+        world.answers(session);
+    }
+    assert!(!world.dispatch.may_read(session));
+    world.audit();
+    assert!(world.dispatch.may_read(session));
+}
+
+#[test]
+fn the_host_is_told_of_what_is_not_wanted_any_more() {
+    let (mut world, session) = World::new(|s| s.dispatch_timeout = Duration::from_millis(100));
+    let calls = ["late", "gone", "unseen"].map(|id| match world.ask(0, session, id) {
+        Verdict::Call(call) => call,
+        Verdict::Handled => panic!(),
+    });
+    world.dispatch.set_tag(calls[0], 11);
+    assert!(world.dispatch.is_wanted(world.at(99), calls[0]));
+    assert!(!world.dispatch.is_wanted(world.at(100), calls[0]));
+    world.dispatch.release(calls[1]);
+    world.dispatch.timeout(world.at(100), session);
+    let cancelled = |world: &mut World| {
+        let audit = world.audit().into_iter();
+        audit.filter(|notice| notice.starts_with("cancelled")).collect::<Vec<_>>()
+    };
+    assert_eq!(cancelled(&mut world), ["cancelled 11"]);
+    let Verdict::Call(call) = world.ask(101, session, "next") else { panic!() };
+    world.dispatch.set_tag(call, 12);
+    world.dispatch.close(session);
+    assert!(!world.dispatch.is_wanted(world.at(102), call));
+    assert_eq!(cancelled(&mut world), ["cancelled 12"]);
 }

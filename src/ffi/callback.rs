@@ -3,12 +3,13 @@
 use std::ffi::c_void;
 use std::mem::size_of;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::handle;
 use super::request::nbwss_request;
 use super::str::nbwss_str;
-use crate::connector::{Delivery, Event, EventKind, Host, LogLevel, LogLine, Request};
+use crate::connector::{AuditRecord, Delivery, Event, EventKind, Host, LogLevel, LogLine, Request, Wants};
+use crate::dispatch::{Decision, Step};
 use crate::outbox::Outcome;
 
 /// Called once with a callback's `user_data`, after the callback's last call. May be NULL.
@@ -16,7 +17,8 @@ pub type nbwss_destructor = Option<unsafe extern "C" fn(user_data: *mut c_void)>
 
 /// A REST call that the cloud application asks for.
 ///
-/// Runs on one of the `dispatch.threads`, so it may block. It (or whoever it hands the request to, later, on
+/// Runs on one of the `dispatch.threads`, so it may block (but with `dispatch.inline` on the thread of the sessions,
+/// where it must not). Only calls that the policy allows get here. It (or whoever it hands the request to, later, on
 /// any thread) must consume the request exactly once: `nbwss_request_respond` or `nbwss_request_fail`. Without
 /// an answer within `dispatch.timeout` the cloud application gets 504.
 pub type nbwss_request_callback = Option<unsafe extern "C" fn(request: *mut nbwss_request, user_data: *mut c_void)>;
@@ -67,6 +69,9 @@ pub enum nbwss_event_kind {
     NBWSS_EVENT_CONNECT_FAILED = 4,
     /// A session ended; `reason` says why.
     NBWSS_EVENT_DISCONNECTED = 5,
+    /// The request callback runs inline (`dispatch.inline`) and takes longer than `dispatch.inlineLimit`: all
+    /// sessions stand still meanwhile.
+    NBWSS_EVENT_CALLBACK_BLOCKS = 6,
 }
 
 /// A change of a connection. Borrowed during the callback.
@@ -89,6 +94,64 @@ pub struct nbwss_event {
 
 /// Takes an event. Runs on the report thread.
 pub type nbwss_event_callback = Option<unsafe extern "C" fn(event: *const nbwss_event, user_data: *mut c_void)>;
+
+/// What was decided about a REST call when it arrived, or that it ended.
+#[repr(i32)]
+#[derive(Debug, Clone, Copy)]
+pub enum nbwss_audit_step {
+    /// Arrived, and handed to the host.
+    NBWSS_AUDIT_ALLOWED = 1,
+    /// Arrived, and refused by the policy: 403.
+    NBWSS_AUDIT_REFUSED = 2,
+    /// Arrived, and unusable: 400, 413, 414 or 431.
+    NBWSS_AUDIT_MALFORMED = 3,
+    /// Arrived, and over a limit, or too late before the end: 429 or 503.
+    NBWSS_AUDIT_LIMITED = 4,
+    /// Arrived again with its id: it gets the answer of the first time. No record of its end follows.
+    NBWSS_AUDIT_REPEATED = 5,
+    /// Arrived with the id of another request: 409.
+    NBWSS_AUDIT_CONFLICT = 6,
+    /// Ended: answered with `status_code`.
+    NBWSS_AUDIT_ENDED = 7,
+}
+
+/// A record for the audit: one when a REST call arrives, one when it ends. Never a body, a header or a query.
+/// Borrowed during the callback.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct nbwss_audit {
+    /// Size of the struct as this library knows it.
+    pub struct_size: usize,
+    /// Arrival with its decision, or end.
+    pub step: nbwss_audit_step,
+    /// Seconds since 1970.
+    pub time: i64,
+    /// The endpoint that asked.
+    pub host_name: nbwss_str,
+    /// Its server group.
+    pub group_id: nbwss_str,
+    /// The request's id.
+    pub id: nbwss_str,
+    /// HTTP method; empty for a malformed call.
+    pub method: nbwss_str,
+    /// Path in its normal form, without the query; empty for a malformed call.
+    pub path: nbwss_str,
+    /// At the end: HTTP status of the answer.
+    pub status_code: i32,
+    /// On arrival: size of the request's body. At the end: size of the answer's.
+    pub body_bytes: u64,
+    /// At the end: microseconds since arrival.
+    pub duration_us: u64,
+}
+
+/// Takes an audit record. Runs on the report thread. While many wait, no more calls are read from the network,
+/// so none goes unrecorded.
+pub type nbwss_audit_callback = Option<unsafe extern "C" fn(record: *const nbwss_audit, user_data: *mut c_void)>;
+
+/// The request is not wanted any more: its deadline has passed, or the session that asked is gone. It must still
+/// be consumed. If that has happened meanwhile, the handle is dead: compare it, or use it and get a status. Runs
+/// on the report thread.
+pub type nbwss_cancel_callback = Option<unsafe extern "C" fn(request: *mut nbwss_request, user_data: *mut c_void)>;
 
 /// How much a log line matters.
 #[repr(i32)]
@@ -155,6 +218,8 @@ pub(super) struct Callbacks {
     pub(super) request: Option<Arc<Callback<unsafe extern "C" fn(*mut nbwss_request, *mut c_void)>>>,
     pub(super) delivery: Option<Arc<Callback<unsafe extern "C" fn(*const nbwss_delivery, *mut c_void)>>>,
     pub(super) event: Option<Arc<Callback<unsafe extern "C" fn(*const nbwss_event, *mut c_void)>>>,
+    pub(super) audit: Option<Arc<Callback<unsafe extern "C" fn(*const nbwss_audit, *mut c_void)>>>,
+    pub(super) cancel: Option<Arc<Callback<unsafe extern "C" fn(*mut nbwss_request, *mut c_void)>>>,
     pub(super) log: Option<Arc<Callback<unsafe extern "C" fn(*const nbwss_log, *mut c_void)>>>,
 }
 
@@ -166,13 +231,18 @@ impl Host for Callbacks {
             return;
         };
         // Refused only in a forked child, which has no thread that could get here.
-        let Ok(handle) = handle::insert::<nbwss_request>(Arc::new(request)) else { return };
+        let request = Arc::new(request);
+        let Ok(handle) = handle::insert::<nbwss_request>(request.clone()) else { return };
+        if self.cancel.is_some() {
+            request.set_tag(handle as u64);
+        }
+        drop(request);
         // SAFETY: the host's function with the host's data; the handle is live until the host consumes it.
         unsafe { (callback.function)(handle, callback.user_data) }
     }
 
-    fn wants_deliveries(&self) -> bool {
-        self.delivery.is_some()
+    fn wants(&self) -> Wants {
+        Wants { deliveries: self.delivery.is_some(), audit: self.audit.is_some(), cancel: self.cancel.is_some() }
     }
 
     fn on_delivery(&self, delivery: &Delivery) {
@@ -207,6 +277,7 @@ impl Host for Callbacks {
                 EventKind::Rejected => nbwss_event_kind::NBWSS_EVENT_REJECTED,
                 EventKind::ConnectFailed => nbwss_event_kind::NBWSS_EVENT_CONNECT_FAILED,
                 EventKind::Disconnected => nbwss_event_kind::NBWSS_EVENT_DISCONNECTED,
+                EventKind::CallbackBlocks => nbwss_event_kind::NBWSS_EVENT_CALLBACK_BLOCKS,
             },
             host_name: nbwss_str::borrow(&event.host_name),
             group_id: nbwss_str::borrow(&event.group_id),
@@ -215,6 +286,47 @@ impl Host for Callbacks {
         };
         // SAFETY: the host's function with the host's data; the event lives during the call.
         unsafe { (callback.function)(&event, callback.user_data) }
+    }
+
+    fn on_audit(&self, record: &AuditRecord) {
+        let Some(callback) = &self.audit else { return };
+        let (step, status_code, body_bytes, duration) = match record.step {
+            Step::Arrived { decision, request_bytes } => {
+                let step = match decision {
+                    Decision::Allowed => nbwss_audit_step::NBWSS_AUDIT_ALLOWED,
+                    Decision::Refused => nbwss_audit_step::NBWSS_AUDIT_REFUSED,
+                    Decision::Malformed => nbwss_audit_step::NBWSS_AUDIT_MALFORMED,
+                    Decision::Limited => nbwss_audit_step::NBWSS_AUDIT_LIMITED,
+                    Decision::Repeated => nbwss_audit_step::NBWSS_AUDIT_REPEATED,
+                    Decision::Conflict => nbwss_audit_step::NBWSS_AUDIT_CONFLICT,
+                };
+                (step, 0, request_bytes, Duration::ZERO)
+            }
+            Step::Ended { status_code, response_bytes, duration } => {
+                (nbwss_audit_step::NBWSS_AUDIT_ENDED, status_code, response_bytes, duration)
+            }
+        };
+        let record = nbwss_audit {
+            struct_size: size_of::<nbwss_audit>(),
+            step,
+            time: record.time,
+            host_name: nbwss_str::borrow(&record.host_name),
+            group_id: nbwss_str::borrow(&record.group_id),
+            id: nbwss_str::borrow(&record.id),
+            method: nbwss_str::borrow(&record.method),
+            path: nbwss_str::borrow(&record.path),
+            status_code: status_code.into(),
+            body_bytes: body_bytes as u64,
+            duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+        };
+        // SAFETY: the host's function with the host's data; the record lives during the call.
+        unsafe { (callback.function)(&record, callback.user_data) }
+    }
+
+    fn on_cancel(&self, tag: u64) {
+        let Some(callback) = &self.cancel else { return };
+        // SAFETY: the host's function with the host's data; the handle is checked whenever it is used.
+        unsafe { (callback.function)(tag as *mut nbwss_request, callback.user_data) }
     }
 
     fn on_log(&self, line: &LogLine) {

@@ -127,6 +127,23 @@ pub unsafe extern "C" fn nbwss_connector_destroy(connector: *mut nbwss_connector
     })
 }
 
+/// Replaces the rules for REST calls, from the next call on. They begin as the setting `dispatch.policy` has them;
+/// without a rule nothing is allowed, and the first rule that matches decides.
+///
+/// One rule a line, or between semicolons: `allow` or `deny`, methods (`GET`, `GET,POST` or `*`), a path, and if
+/// wanted `group` and a server group. In a path `*` stands for one segment and `/**` at its end for any number:
+/// `allow GET /netbackup/**; allow POST /netbackup/login group cloud`. `#` begins a comment.
+///
+/// Returns `NBWSS_INVALID_VALUE`; the last error names the rule, and the policy is as it was.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_connector_set_policy_n(
+    connector: *mut nbwss_connector,
+    rules: nbwss_str,
+) -> nbwss_status {
+    // SAFETY: readable text, by the header.
+    boundary::call(|| handle::get(connector)?.set_policy(unsafe { rules.text("rules") }?))
+}
+
 /// Starts a server group that was stopped on its own. Groups start out started.
 ///
 /// Returns `NBWSS_NOT_FOUND` for a group without an endpoint.

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::boundary;
 use super::callback::{
-    Callback, Callbacks, nbwss_delivery_callback, nbwss_destructor, nbwss_event_callback, nbwss_log_callback,
-    nbwss_request_callback,
+    Callback, Callbacks, nbwss_audit_callback, nbwss_cancel_callback, nbwss_delivery_callback, nbwss_destructor,
+    nbwss_event_callback, nbwss_log_callback, nbwss_request_callback,
 };
 use super::handle::{self, opaque};
 use super::ptr::Out;
@@ -114,7 +114,8 @@ fn set<F>(
     })
 }
 
-/// Sets the callback for REST calls. Without one they are answered with 501.
+/// Sets the callback for REST calls. Without one they are answered with 501; without a rule in the setting
+/// `dispatch.policy` that allows them, with 403.
 ///
 /// On `NBWSS_OK` the options own `user_data`: `destructor` runs exactly once, after the last call, when the
 /// options are freed (or the callback is replaced) and every connector made with it is destroyed; on the thread
@@ -160,6 +161,28 @@ pub unsafe extern "C" fn nbwss_options_on_log(
     destructor: nbwss_destructor,
 ) -> nbwss_status {
     set(options, callback, user_data, destructor, |callbacks| &mut callbacks.log)
+}
+
+/// Sets the callback for the audit of REST calls. Ownership as for `nbwss_options_on_request`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_on_audit(
+    options: *mut nbwss_options,
+    callback: nbwss_audit_callback,
+    user_data: *mut c_void,
+    destructor: nbwss_destructor,
+) -> nbwss_status {
+    set(options, callback, user_data, destructor, |callbacks| &mut callbacks.audit)
+}
+
+/// Sets the callback for requests that are not wanted any more. Ownership as for `nbwss_options_on_request`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_on_cancel(
+    options: *mut nbwss_options,
+    callback: nbwss_cancel_callback,
+    user_data: *mut c_void,
+    destructor: nbwss_destructor,
+) -> nbwss_status {
+    set(options, callback, user_data, destructor, |callbacks| &mut callbacks.cancel)
 }
 
 /// Frees options. NULL is nothing to do.

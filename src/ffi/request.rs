@@ -98,7 +98,9 @@ pub unsafe extern "C" fn nbwss_request_method(request: *const nbwss_request, met
     unsafe { text(request, "method", method, |request| Ok(nbwss_str::borrow(request.method()))) }
 }
 
-/// Path and query: visible ASCII, starting with one `/`, at most 8192 bytes. Not decoded and not normalised.
+/// Path and query: visible ASCII, starting with `/`, at most 8192 bytes. The path is in the normal form that the
+/// policy was asked about: no `.`, `..` or empty segments, no encoded separators, percent-encoding only where it
+/// is needed. The query is as it was sent.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbwss_request_uri(request: *const nbwss_request, uri: *mut nbwss_str) -> nbwss_status {
     // SAFETY: as the header says of its arguments.
@@ -158,6 +160,18 @@ pub unsafe extern "C" fn nbwss_request_header_at(
         let missing = || Error::NotFound { what: "header at index", name: index.to_string() };
         let (name, value) = request.headers().get(index).ok_or_else(missing)?;
         out.set(nbwss_header { name: nbwss_str::borrow(name), value: nbwss_str::borrow(value) });
+        Ok(())
+    })
+}
+
+/// Whether anybody still waits for the answer: the deadline has not passed, and the session that asked is there.
+/// (An answer that comes after the session has ended is still worth giving: it is kept for the request's repetition.)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_request_is_wanted(request: *const nbwss_request, wanted: *mut bool) -> nbwss_status {
+    boundary::call(|| {
+        // SAFETY: a place for a bool, by the header.
+        let out = unsafe { Out::new("wanted", wanted) }?;
+        out.set(handle::get(request)?.is_wanted());
         Ok(())
     })
 }

@@ -81,7 +81,7 @@ impl From<&Error> for nbwss_status {
             Error::BadHandle(_) => NBWSS_BAD_HANDLE,
             Error::IllegalState(_) => NBWSS_ILLEGAL_STATE,
             Error::UnknownKey(_) => NBWSS_UNKNOWN_KEY,
-            Error::InvalidValue { .. } => NBWSS_INVALID_VALUE,
+            Error::InvalidValue { .. } | Error::InvalidPolicy(_) => NBWSS_INVALID_VALUE,
             Error::InvalidEndpoint(_) => NBWSS_INVALID_ENDPOINT,
             Error::DuplicateEndpoint(_) => NBWSS_DUPLICATE_ENDPOINT,
             Error::NotFound { .. } => NBWSS_NOT_FOUND,

@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// Longest `uri` that is taken, in bytes.
-pub const MAX_URI_BYTES: usize = 8192;
+use super::uri::{self, BadUri};
+
 /// Most headers of one request or response.
 pub const MAX_HEADERS: usize = 100;
 /// Longest header name, in bytes.
@@ -30,24 +30,59 @@ pub struct CommandRequest<'m> {
     pub body: Option<Cow<'m, str>>,
 }
 
-/// Why a call can only be answered with 400. The text names the part and never quotes it.
+/// Headers that are for one connection only, or that say who is asking: an application has no business with
+/// them (RFC 9110, section 7.6.1; RFC 7239).
+const FORBIDDEN: [&str; 12] = [
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-real-ip",
+];
+const FORBIDDEN_PREFIXES: [&str; 2] = ["proxy-", "x-forwarded-"];
+
+/// Why a call does not reach the host. The text names the part and never quotes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadCommand {
     /// Keys are missing, repeated or of the wrong type.
     #[error("payload: uri and method must be strings, headers an object of strings, parameters a string")]
     Shape,
-    /// Not an origin-form path, or too long.
-    #[error("uri: must be a path of at most {MAX_URI_BYTES} visible ASCII characters that starts with a single /")]
-    Uri,
+    /// A path trick, or not a path.
+    #[error("uri: {0}")]
+    Uri(BadUri),
     /// Not an HTTP token (RFC 9110, section 5.6.2).
     #[error("method: must be an HTTP method name")]
     Method,
-    /// More than [`MAX_HEADERS`].
-    #[error("headers: more than {MAX_HEADERS}")]
-    HeaderCount,
+    /// More than [`MAX_HEADERS`], or a name or value that is too long.
+    #[error("headers: more than {MAX_HEADERS}, or one that is too long")]
+    HeaderSize,
     /// A name that is not a token, or a value with a control character (RFC 9110, section 5.5).
-    #[error("headers: a name or value that HTTP does not allow, or that is too long")]
+    #[error("headers: a name or value that HTTP does not allow")]
     Header,
+    /// The same name twice, in whatever case.
+    #[error("headers: the same name twice")]
+    RepeatedHeader,
+    /// A header that an application has no business with.
+    #[error("headers: {0} is not for an application to send")]
+    ForbiddenHeader(&'static str),
+}
+
+impl BadCommand {
+    /// The HTTP status that the peer gets.
+    pub fn status_code(self) -> u16 {
+        match self {
+            BadCommand::Uri(BadUri::TooLong) => 414,
+            BadCommand::HeaderSize => 431,
+            _ => 400,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -97,37 +132,44 @@ impl<'de: 'm, 'm> Deserialize<'de> for Headers<'m> {
 impl<'m> CommandRequest<'m> {
     pub(super) fn decode(payload: &'m str) -> Result<Self, BadCommand> {
         let payload: Payload = serde_json::from_str(payload).map_err(|_| BadCommand::Shape)?;
-        let uri = payload.uri.as_bytes();
-        // RFC 9112, section 3.2.1 (origin-form). `//host` would name another authority, `#` never leaves a client.
-        let path = uri.starts_with(b"/") && !uri.starts_with(b"//");
-        if !path || uri.len() > MAX_URI_BYTES || !uri.iter().all(|&b| b.is_ascii_graphic() && b != b'#' && b != b'\\') {
-            return Err(BadCommand::Uri);
-        }
+        let uri = uri::normalise(payload.uri).map_err(BadCommand::Uri)?;
         if payload.method.len() > MAX_METHOD_BYTES || !is_token(&payload.method) {
             return Err(BadCommand::Method);
         }
         let headers = payload.headers.0;
-        if headers.len() > MAX_HEADERS {
-            return Err(BadCommand::HeaderCount);
-        }
-        if !headers.iter().all(|(name, value)| is_header(name, value)) {
-            return Err(BadCommand::Header);
-        }
-        Ok(CommandRequest {
-            uri: payload.uri,
-            method: payload.method,
-            headers,
-            body: payload.parameters.map(|text| text.0),
-        })
+        check_headers(&headers)?;
+        Ok(CommandRequest { uri, method: payload.method, headers, body: payload.parameters.map(|text| text.0) })
     }
 }
 
-/// Whether HTTP allows this field (RFC 9110, sections 5.1 and 5.5) and our bounds do.
+fn check_headers(headers: &[(Cow<str>, Cow<str>)]) -> Result<(), BadCommand> {
+    if headers.len() > MAX_HEADERS || !headers.iter().all(|(name, value)| fits(name, value)) {
+        return Err(BadCommand::HeaderSize);
+    }
+    for (index, (name, value)) in headers.iter().enumerate() {
+        if !is_header(name, value) {
+            return Err(BadCommand::Header);
+        }
+        if headers[..index].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+            return Err(BadCommand::RepeatedHeader);
+        }
+        let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        let mut forbidden = FORBIDDEN.into_iter().filter(|bad| name.eq_ignore_ascii_case(bad));
+        let mut prefixes = FORBIDDEN_PREFIXES.into_iter().filter(|bad| begins(bad));
+        if let Some(bad) = forbidden.next().or_else(|| prefixes.next()) {
+            return Err(BadCommand::ForbiddenHeader(bad));
+        }
+    }
+    Ok(())
+}
+
+fn fits(name: &str, value: &str) -> bool {
+    name.len() <= MAX_HEADER_NAME_BYTES && value.len() <= MAX_HEADER_VALUE_BYTES
+}
+
+/// Whether HTTP allows this field (RFC 9110, sections 5.1 and 5.5).
 fn is_header(name: &str, value: &str) -> bool {
-    name.len() <= MAX_HEADER_NAME_BYTES
-        && is_token(name)
-        && value.len() <= MAX_HEADER_VALUE_BYTES
-        && value.chars().all(|c| c == '\t' || !c.is_control())
+    is_token(name) && value.chars().all(|c| c == '\t' || !c.is_control())
 }
 
 /// RFC 9110, section 5.6.2.
@@ -174,7 +216,7 @@ impl Response {
         if headers.len() > MAX_HEADERS {
             return Err(ResponseError::HeaderCount);
         }
-        if let Some(index) = headers.iter().position(|(name, value)| !is_header(name, value)) {
+        if let Some(index) = headers.iter().position(|(name, value)| !(fits(name, value) && is_header(name, value))) {
             return Err(ResponseError::Header(index));
         }
         let headers = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
@@ -185,6 +227,11 @@ impl Response {
     pub(crate) fn with_header(mut self, name: &str, value: &str) -> Response {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The HTTP status.
+    pub fn status_code(&self) -> u16 {
+        self.status_code
     }
 
     /// Size of the body in bytes.
@@ -203,18 +250,23 @@ mod tests {
             (r#"{"uri":"/a","method":"GET","headers":{"a":1}}"#, BadCommand::Shape),
             (r#"{"uri":"/a","method":"GET","parameters":{}}"#, BadCommand::Shape),
             (r#"{"uri":"/a","uri":"/b","method":"GET"}"#, BadCommand::Shape),
-            (r#"{"uri":"http://h/a","method":"GET"}"#, BadCommand::Uri),
-            (r#"{"uri":"//h/a","method":"GET"}"#, BadCommand::Uri),
-            (r#"{"uri":"/a\r\nx","method":"GET"}"#, BadCommand::Uri),
-            (r#"{"uri":"/a b","method":"GET"}"#, BadCommand::Uri),
-            (r#"{"uri":"/a#b","method":"GET"}"#, BadCommand::Uri),
-            (r#"{"uri":"/a\\b","method":"GET"}"#, BadCommand::Uri),
-            (r#"{"uri":"","method":"GET"}"#, BadCommand::Uri),
+            (r#"{"uri":"http://h/a","method":"GET"}"#, BadCommand::Uri(BadUri::NotAPath)),
+            (r#"{"uri":"/a\r\nx","method":"GET"}"#, BadCommand::Uri(BadUri::Character)),
             (r#"{"uri":"/a","method":""}"#, BadCommand::Method),
             (r#"{"uri":"/a","method":"G T"}"#, BadCommand::Method),
             (r#"{"uri":"/a","method":"GET","headers":{"a b":"x"}}"#, BadCommand::Header),
             (r#"{"uri":"/a","method":"GET","headers":{"a":"x\ny"}}"#, BadCommand::Header),
             (r#"{"uri":"/a","method":"GET","headers":{"a":"x\u0000"}}"#, BadCommand::Header),
+            (r#"{"uri":"/a","method":"GET","headers":{"A":"x","a":"y"}}"#, BadCommand::RepeatedHeader),
+            (r#"{"uri":"/a","method":"GET","headers":{"HOST":"x"}}"#, BadCommand::ForbiddenHeader("host")),
+            (
+                r#"{"uri":"/a","method":"GET","headers":{"X-Forwarded-For":"x"}}"#,
+                BadCommand::ForbiddenHeader("x-forwarded-"),
+            ),
+            (
+                r#"{"uri":"/a","method":"GET","headers":{"Proxy-Authorization":"x"}}"#,
+                BadCommand::ForbiddenHeader("proxy-"),
+            ),
         ];
         for (payload, expected) in cases {
             assert_eq!(CommandRequest::decode(payload).unwrap_err(), expected, "{payload}");
@@ -224,14 +276,14 @@ mod tests {
     #[test]
     fn bounds_hold_on_both_sides_of_the_limit() {
         let uri = |n: usize| format!(r#"{{"uri":"/{}","method":"GET"}}"#, "a".repeat(n - 1));
-        assert!(CommandRequest::decode(&uri(MAX_URI_BYTES)).is_ok());
-        assert_eq!(CommandRequest::decode(&uri(MAX_URI_BYTES + 1)).unwrap_err(), BadCommand::Uri);
+        assert!(CommandRequest::decode(&uri(uri::MAX_URI_BYTES)).is_ok());
+        assert_eq!(CommandRequest::decode(&uri(uri::MAX_URI_BYTES + 1)).unwrap_err().status_code(), 414);
         let headers = |n: usize| {
             let list: Vec<String> = (0..n).map(|i| format!(r#""h{i}":"v""#)).collect();
             format!(r#"{{"uri":"/","method":"GET","headers":{{{}}}}}"#, list.join(","))
         };
         assert!(CommandRequest::decode(&headers(MAX_HEADERS)).is_ok());
-        assert_eq!(CommandRequest::decode(&headers(MAX_HEADERS + 1)).unwrap_err(), BadCommand::HeaderCount);
+        assert_eq!(CommandRequest::decode(&headers(MAX_HEADERS + 1)).unwrap_err().status_code(), 431);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub enum Message<'m> {
     Command {
         /// To be repeated in the answer.
         id: Cow<'m, str>,
-        /// The call, or why it can only be answered with 400.
+        /// The call, or why it does not reach the host.
         request: Result<CommandRequest<'m>, BadCommand>,
     },
     /// A NOTIFICATION was received over there. What its payload says is not published and not needed.

@@ -6,9 +6,23 @@ use super::VERSION;
 use super::command::Response;
 use super::json::{push_integer, push_string};
 
-/// Keys of a COMMAND RESPONSE's payload. No public copy shows them, so they are this project's choice.
-const STATUS_KEY: &str = "statusCode";
-const BODY_KEY: &str = "response";
+/// How a COMMAND RESPONSE carries status and body. No public copy of the guides shows it, so the default is this
+/// project's choice, and a setting where an application expects something else.
+#[derive(Debug, Clone)]
+pub struct ResponseFormat {
+    /// Key of the HTTP status.
+    pub status_key: String,
+    /// Key of the body.
+    pub body_key: String,
+    /// A body that is JSON is embedded as it is, not escaped into a string.
+    pub embed_json: bool,
+}
+
+impl Default for ResponseFormat {
+    fn default() -> ResponseFormat {
+        ResponseFormat { status_key: "statusCode".to_owned(), body_key: "response".to_owned(), embed_json: false }
+    }
+}
 
 /// Opens an envelope up to and including `"payload":`; the caller adds the payload and the last brace.
 fn envelope(id: &str, kind: &str, sub_kind: &str, epoch_seconds: i64, payload_bytes: usize) -> String {
@@ -56,7 +70,7 @@ pub fn notification_request<'e>(
 }
 
 /// The answer to the COMMAND with this id. A body that is not UTF-8 goes as base64 and says so in a header.
-pub fn command_response(id: &str, response: &Response, epoch_seconds: i64) -> String {
+pub fn command_response(id: &str, response: &Response, format: &ResponseFormat, epoch_seconds: i64) -> String {
     let mut out = envelope(id, "COMMAND", "RESPONSE", epoch_seconds, response.body_bytes() + 256);
     out.push_str("{\"headers\":{");
     let text = response.body.as_deref().map(std::str::from_utf8);
@@ -71,14 +85,15 @@ pub fn command_response(id: &str, response: &Response, epoch_seconds: i64) -> St
         push_string(&mut out, value);
     }
     out.push_str("},");
-    push_string(&mut out, STATUS_KEY);
+    push_string(&mut out, &format.status_key);
     out.push(':');
     push_integer(&mut out, i64::from(response.status_code));
     if let Some(body) = &response.body {
         out.push(',');
-        push_string(&mut out, BODY_KEY);
+        push_string(&mut out, &format.body_key);
         out.push(':');
         match text {
+            Some(Ok(text)) if format.embed_json && is_json(text) => out.push_str(text),
             Some(Ok(text)) => push_string(&mut out, text),
             _ => {
                 out.push('"');
@@ -89,6 +104,10 @@ pub fn command_response(id: &str, response: &Response, epoch_seconds: i64) -> St
     }
     out.push_str("}}");
     out
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// A response in the shape of NetBackup's REST errors: `{"errorCode": n, "errorMessage": "…"}`.
@@ -118,7 +137,7 @@ mod tests {
     fn a_response_repeats_the_id_whatever_it_holds() {
         let id = "odd \"id\" \n ☂";
         let response = Response::new(204, vec![], None).unwrap();
-        let message = read(&command_response(id, &response, 5));
+        let message = read(&command_response(id, &response, &ResponseFormat::default(), 5));
         assert_eq!(message["id"], id);
         assert_eq!(message["payload"], json!({"headers": {}, "statusCode": 204}));
     }
@@ -127,18 +146,28 @@ mod tests {
     fn a_text_body_is_a_string_and_a_binary_body_is_base64_with_a_header() {
         let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
         let text = Response::new(200, headers, Some(b"{\"a\":\"b\"}".to_vec())).unwrap();
-        let message = read(&command_response("1", &text, 5));
+        let message = read(&command_response("1", &text, &ResponseFormat::default(), 5));
         assert_eq!(message["payload"]["response"], "{\"a\":\"b\"}");
         assert_eq!(message["payload"]["headers"], json!({"content-type": "application/json"}));
         let binary = Response::new(200, vec![], Some(vec![0xff, 0x00, 0x01])).unwrap();
-        let message = read(&command_response("1", &binary, 5));
+        let message = read(&command_response("1", &binary, &ResponseFormat::default(), 5));
         assert_eq!(message["payload"]["response"], "/wAB");
         assert_eq!(message["payload"]["headers"], json!({"content-transfer-encoding": "base64"}));
     }
 
     #[test]
+    fn keys_can_be_renamed_and_json_embedded() {
+        let format = ResponseFormat { status_key: "code".into(), body_key: "body".into(), embed_json: true };
+        for (body, expected) in [("{\"a\":[1]}", json!({"a": [1]})), ("{a", json!("{a"))] {
+            let response = Response::new(200, vec![], Some(body.into())).unwrap();
+            let message = read(&command_response("1", &response, &format, 5));
+            assert_eq!(message["payload"], json!({"headers": {}, "code": 200, "body": expected}));
+        }
+    }
+
+    #[test]
     fn an_error_body_has_the_shape_of_netbackups() {
-        let message = read(&command_response("1", &error_response(504, "too \"late\""), 5));
+        let message = read(&command_response("1", &error_response(504, "too \"late\""), &ResponseFormat::default(), 5));
         let body = read(message["payload"]["response"].as_str().unwrap());
         assert_eq!(body, json!({"errorCode": 504, "errorMessage": "too \"late\""}));
     }

@@ -36,9 +36,45 @@ pub(crate) fn push_integer(out: &mut String, number: i64) {
     let _ = write!(out, "{number}");
 }
 
+/// How deep the objects and arrays of a JSON text are nested. A text that is not JSON gets some number, never
+/// less than the depth at which a reader would give it up.
+pub(crate) fn json_depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while let Some(byte) = bytes.next() {
+                    match byte {
+                        b'\\' => drop(bytes.next()),
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest
+}
+
 #[cfg(test)]
 mod tests {
-    use super::push_string;
+    use super::{json_depth, push_string};
+
+    #[test]
+    fn brackets_count_outside_strings_only() {
+        for (text, depth) in
+            [("", 0), ("7", 0), ("[]", 1), (r#"{"a":[{}],"b":[]}"#, 3), (r#"["[[[\"[[", "\\"]"#, 1), ("]]][", 1)]
+        {
+            assert_eq!(json_depth(text), depth, "{text}");
+        }
+    }
 
     #[test]
     fn every_character_comes_back_as_it_went_in() {

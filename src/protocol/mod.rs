@@ -9,10 +9,13 @@ mod decode;
 mod encode;
 mod json;
 pub mod notification;
+mod uri;
 
 pub use command::{BadCommand, CommandRequest, Header, MAX_HEADERS, Response, ResponseError};
 pub use decode::{Message, Undecodable, decode};
-pub use encode::{command_response, connect_request, error_response, notification_request};
+pub use encode::{ResponseFormat, command_response, connect_request, error_response, notification_request};
+pub(crate) use json::json_depth;
+pub use uri::{BadUri, MAX_URI_BYTES, normal_uri};
 
 /// The one version there is.
 pub const VERSION: &str = "1.0";

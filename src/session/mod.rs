@@ -40,7 +40,7 @@ enum Phase {
 pub enum Received<'m> {
     /// The token was accepted: open the outbox and dispatch for this session.
     Established,
-    /// A REST call, or why it can only be answered with 400.
+    /// A REST call, or why it does not reach the host.
     Command {
         /// The message's id.
         id: Cow<'m, str>,

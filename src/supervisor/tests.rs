@@ -1,6 +1,5 @@
 //! The connection rules, one story each.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Action, AttemptId, ConnectionState, Ended, Supervisor};

@@ -46,6 +46,7 @@ static inline nbwss_options *counting_options(struct counting_host *host, const 
   nbwss_options *options = NULL;
   CHECK_OK(nbwss_options_new(&options));
   CHECK_OK(nbwss_options_set(options, "tls.caFile", ca_file));
+  CHECK_OK(nbwss_options_set(options, "dispatch.policy", "allow * /**"));
   CHECK_OK(nbwss_options_set(options, "connect.backoffBase", "20"));
   CHECK_OK(nbwss_options_set(options, "connectionInfo.period", "1"));
   CHECK_OK(nbwss_options_on_event(options, counting_on_event, host, counting_destructor));

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nbwss::dispatch::{CallId, Dispatch, SessionId, Verdict};
+use nbwss::dispatch::{CallId, Decision, Dispatch, Notice, SessionId, Step, Verdict, Wanted};
 use nbwss::endpoint::{EndpointId, Registry};
 use nbwss::outbox::{Outbox, Outcome};
 use nbwss::protocol::Response;
@@ -113,6 +113,8 @@ pub struct World {
     clouds: [Cloud; 2],
     /// How often the host was called for each command.
     calls: HashMap<(usize, String), u32>,
+    /// Arrivals without an end in the audit, for each command.
+    audited: HashMap<(usize, String), i32>,
     last_command: u64,
     /// How each notification ended in each group.
     reports: HashMap<(usize, u64), Outcome>,
@@ -132,6 +134,8 @@ impl World {
         set("connect.backoffBase", random.usize(100..2000).to_string());
         set("keepAlive.scheduledRate", random.usize(5..30).to_string());
         set("dispatch.timeout", random.usize(500..5000).to_string());
+        set("dispatch.policy", "allow GET /call/*".into());
+        set("dispatch.maxPerSession", random.usize(1..20).to_string());
         set("dispatch.maxOutstanding", random.usize(1..20).to_string());
         let start = Instant::now();
         let mut world = World {
@@ -142,7 +146,7 @@ impl World {
             registry: Registry::default(),
             supervisor: Supervisor::new(&settings, seed),
             outbox: Outbox::new(&settings, true),
-            dispatch: Dispatch::new(&settings),
+            dispatch: Dispatch::new(&settings, Wanted { audit: true, cancel: true }),
             settings,
             group_ids: GROUPS.map(Arc::from),
             endpoints: Vec::new(),
@@ -151,6 +155,7 @@ impl World {
             connections: BTreeMap::new(),
             clouds: [(); 2].map(|()| Cloud::new(Manners::draw(&mut random))),
             calls: HashMap::new(),
+            audited: HashMap::new(),
             last_command: 0,
             reports: HashMap::new(),
             totals: Totals::default(),
@@ -254,6 +259,18 @@ impl World {
                         self.schedule(self.at + delay, Event::Closed(attempt));
                     }
                 }
+            }
+        }
+        while let Some(notice) = self.dispatch.poll_notice() {
+            if let Notice::Audit(record) = notice {
+                let group = GROUPS.iter().position(|id| **id == *record.group_id).expect("a known group");
+                let open = self.audited.entry((group, record.id.into())).or_default();
+                match record.step {
+                    Step::Arrived { decision: Decision::Repeated, .. } => {}
+                    Step::Arrived { .. } => *open += 1,
+                    Step::Ended { .. } => *open -= 1,
+                }
+                assert!(*open >= 0, "an end without an arrival");
             }
         }
         while let Some(report) = self.outbox.poll_report() {
@@ -422,7 +439,7 @@ impl World {
         match connection.session.receive(&text) {
             Err(end) => self.end(id, &end),
             Ok(Received::Established) => {
-                connection.open = Some(self.dispatch.open(&self.group_ids[group]));
+                connection.open = Some(self.dispatch.open(now, "cloud", &self.group_ids[group]));
                 self.outbox.connection_opened(GROUPS[group]);
                 self.supervisor.established(now.instant, id);
                 self.totals.sessions += 1;
@@ -457,6 +474,7 @@ impl World {
         }
         self.totals.delivered = self.reports.len() as u64;
         assert_eq!(self.totals.delivered, self.totals.accepted * 2);
+        assert!(self.audited.values().all(|open| *open == 0), "the audit has arrivals without an end");
         for connection in self.connections.values() {
             assert!(connection.open.is_some() || self.at < CHAOS, "no session in calm");
             assert_eq!(connection.asked, [], "commands without an answer");

@@ -29,11 +29,12 @@ const INTRODUCTION: &str = r#"/*
  *
  * Callbacks          thread                may block     may call
  *   on_request       nbwss-call-N          yes           all but drain, wait, destroy
- *   on_delivery      nbwss-report          not for long  all but drain, wait, destroy
- *   on_event, on_log nbwss-report          not for long  all but drain, wait, destroy
+ *     (dispatch.inline) nbwss-io           no            all but drain, wait, destroy
+ *   on_delivery, on_event, on_audit, on_cancel, on_log
+ *                    nbwss-report          not for long  all but drain, wait, destroy
  *   destructors      the thread that frees yes           all but drain, wait, destroy
  *
- * A callback must return: it must not throw, longjmp or end its thread. No lock of the library is held during
+ * A callback must return: it must not throw (C++: see nbwss_guard at the end), longjmp or end its thread. No lock of the library is held during
  * one. drain, wait and destroy, called from a callback, return NBWSS_ILLEGAL_STATE at once.
  *
  * The library installs no signal handlers (its threads block all signals), raises no SIGPIPE, writes nothing
@@ -84,6 +85,10 @@ static inline nbwss_status nbwss_options_set_bool(nbwss_options *options, const 
   return nbwss_options_set_bool_n(options, nbwss_str_z(key), value);
 }
 
+static inline nbwss_status nbwss_connector_set_policy(nbwss_connector *connector, const char *rules) {
+  return nbwss_connector_set_policy_n(connector, nbwss_str_z(rules));
+}
+
 static inline nbwss_status nbwss_group_start(nbwss_connector *connector, const char *group_id) {
   return nbwss_group_start_n(connector, nbwss_str_z(group_id));
 }
@@ -116,6 +121,21 @@ static inline nbwss_status nbwss_request_header(const nbwss_request *request, co
 static inline nbwss_status nbwss_request_fail(nbwss_request *request, int32_t status_code, const char *message) {
   return nbwss_request_fail_n(request, status_code, nbwss_str_z(message));
 }
+
+#if defined(__cplusplus) && defined(__cpp_exceptions)
+/*
+ * A request callback that may throw, as one that does not: the request is then answered with 500, unless it was
+ * consumed before. nbwss_options_on_request(options, nbwss_guard<on_request>, data, NULL)
+ */
+template <void (*Callback)(nbwss_request *, void *)>
+void nbwss_guard(nbwss_request *request, void *user_data) noexcept {
+  try {
+    Callback(request, user_data);
+  } catch (...) {
+    nbwss_request_fail(request, 500, "the host failed");
+  }
+}
+#endif
 "#;
 
 /// The text of the header.
@@ -141,7 +161,7 @@ pub fn generate() -> String {
         cpp_compat: true,
         usize_is_size_t: true,
         line_length: 110,
-        documentation_style: DocumentationStyle::Doxy,
+        documentation_style: DocumentationStyle::Cxx,
         ..Config::default()
     };
     config.function.sort_by = None;

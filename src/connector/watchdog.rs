@@ -1,0 +1,99 @@
+//! Notices an inline request callback that does not return: it runs on the thread of the sessions, which can
+//! then notice nothing. The report thread looks, and only while there are inline calls.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::sync::lock;
+use crate::endpoint::Endpoint;
+
+/// What is known of the inline call under way.
+pub(super) struct Watchdog {
+    limit: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: Option<Running>,
+    /// The report thread comes to look.
+    watched: bool,
+    /// There was a call since it last looked.
+    busy: bool,
+}
+
+struct Running {
+    since: Instant,
+    endpoint: Arc<Endpoint>,
+    told: bool,
+}
+
+/// What a look showed.
+#[derive(Default)]
+pub(super) struct Look {
+    /// When to look again; `None`: not before [`Watchdog::begin`] asks for it.
+    pub(super) again_in: Option<Duration>,
+    /// A call for this endpoint is over the limit; told once.
+    pub(super) blocks: Option<Arc<Endpoint>>,
+}
+
+impl Watchdog {
+    pub(super) fn new(limit: Duration) -> Watchdog {
+        Watchdog { limit, state: Mutex::default() }
+    }
+
+    /// An inline call begins. Returns whether the report thread has to be told to look.
+    pub(super) fn begin(&self, endpoint: &Arc<Endpoint>) -> bool {
+        let mut state = lock(&self.state);
+        state.running = Some(Running { since: Instant::now(), endpoint: endpoint.clone(), told: false });
+        state.busy = true;
+        !std::mem::replace(&mut state.watched, true)
+    }
+
+    /// It has returned.
+    pub(super) fn end(&self) {
+        lock(&self.state).running = None;
+    }
+
+    pub(super) fn look(&self, now: Instant) -> Look {
+        let mut state = lock(&self.state);
+        let busy = std::mem::take(&mut state.busy);
+        let Some(running) = &mut state.running else {
+            state.watched &= busy;
+            return Look { again_in: state.watched.then_some(self.limit), blocks: None };
+        };
+        let left = self.limit.saturating_sub(now.saturating_duration_since(running.since));
+        if !left.is_zero() {
+            return Look { again_in: Some(left), blocks: None };
+        }
+        let blocks = (!std::mem::replace(&mut running.told, true)).then(|| running.endpoint.clone());
+        Look { again_in: Some(self.limit), blocks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::{Details, Registry};
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_call_over_the_limit_is_told_once_and_nobody_looks_when_nothing_happens() {
+        let details = Details::new("h", "wss://h/", "g", 1, Secret::new("t".into())).unwrap();
+        let endpoint = Registry::default().add(vec![details]).unwrap().remove(0);
+        let limit = Duration::from_millis(100);
+        let watchdog = Watchdog::new(limit);
+        assert!(watchdog.begin(&endpoint));
+        let start = Instant::now();
+        assert!(watchdog.look(start).again_in.is_some_and(|again| again <= limit));
+        let late = start + limit;
+        assert!(watchdog.look(late).blocks.is_some());
+        assert!(watchdog.look(late + limit).blocks.is_none());
+        watchdog.end();
+        assert!(!watchdog.begin(&endpoint), "still watched");
+        watchdog.end();
+        assert!(watchdog.look(late).again_in.is_some(), "there was a call since");
+        assert!(watchdog.look(late).again_in.is_none());
+        assert!(watchdog.begin(&endpoint));
+    }
+}
