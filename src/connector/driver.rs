@@ -21,7 +21,7 @@ use crate::protocol::Undecodable;
 use crate::session::{End, Received, Session, Transmit};
 use crate::supervisor::{AttemptId, Ended};
 use crate::time::Now;
-use crate::transport::{self, Broken, ConnectError, Incoming, Limits, WebSocket};
+use crate::transport::{self, Broken, ConnectError, Incoming, WebSocket};
 
 /// Messages read before the others on this thread get their turn.
 const READ_BUDGET: usize = 256;
@@ -101,12 +101,13 @@ pub(super) async fn run(mut attempt: Attempt) {
     let (shared, endpoint) = (attempt.shared.clone(), attempt.endpoint.clone());
     shared.event(EventKind::Connecting, &endpoint, "", None);
     let settings = &shared.settings;
-    // A notification goes out in one message with others only up to batchBytes, so the larger one bounds it.
-    // A byte of a response may take six as a JSON escape.
-    let max_message = settings.batch_bytes.max(settings.notification_max_bytes).max(settings.max_response_bytes * 6);
-    let limits = Limits { max_incoming: settings.max_message_bytes, max_outgoing: max_message + 4096 };
     let connected = {
-        let mut dial = pin!(transport::connect(&endpoint.details.url, &shared.trust, limits, settings.connect_timeout));
+        let mut dial = pin!(transport::connect(
+            &endpoint.details.url,
+            &shared.trust,
+            settings.max_message_bytes,
+            settings.connect_timeout
+        ));
         poll_fn(|cx| {
             attempt.link.waker.register(cx.waker());
             if attempt.link.is_ending() { Poll::Ready(Err(None)) } else { dial.as_mut().poll(cx).map_err(Some) }
@@ -289,6 +290,7 @@ impl Driver<'_> {
             let sent = match self.session.poll_transmit(now) {
                 Some(Transmit::Connect(message)) => self.socket.send_text(message.expose().to_owned()),
                 Some(Transmit::Ping) => self.socket.send_ping(),
+                None if self.socket.has_fragments() => self.socket.send_fragment(),
                 None => match self.next_message(now) {
                     Some(text) => self.socket.send_text(text),
                     None => break,
@@ -302,12 +304,16 @@ impl Driver<'_> {
         }
     }
 
-    /// Answers go before notifications: somebody waits for them.
-    fn next_message(&mut self, now: Now) -> Option<String> {
+    fn next_answer(&self) -> Option<String> {
         let open = self.open?;
-        let shared = &self.attempt.shared;
-        let answer = shared.dispatch(|dispatch| dispatch.poll_transmit(open));
-        answer.or_else(|| lock(&shared.outbox).poll_transmit(now, self.group_id()))
+        self.attempt.shared.dispatch(|dispatch| dispatch.poll_transmit(open))
+    }
+
+    /// Answers go before notifications: somebody waits for them.
+    fn next_message(&self, now: Now) -> Option<String> {
+        self.open?;
+        let notification = || lock(&self.attempt.shared.outbox).poll_transmit(now, self.group_id());
+        self.next_answer().or_else(notification)
     }
 
     fn next_timeout(&self) -> std::time::Instant {
@@ -327,15 +333,14 @@ impl Driver<'_> {
         }
         let closing = poll_fn(|cx| {
             while let Poll::Ready(Ok(())) = self.socket.poll_ready(cx) {
-                let answer =
-                    self.open.and_then(|open| self.attempt.shared.dispatch(|dispatch| dispatch.poll_transmit(open)));
-                let sent = match (answer, code.take()) {
-                    (Some(answer), later) => {
-                        code = later;
-                        self.socket.send_text(answer)
-                    }
-                    (None, Some(code)) => self.socket.send_close(code),
-                    (None, None) => break,
+                let sent = if self.socket.has_fragments() {
+                    self.socket.send_fragment()
+                } else if let Some(answer) = self.next_answer() {
+                    self.socket.send_text(answer)
+                } else if let Some(code) = code.take() {
+                    self.socket.send_close(code)
+                } else {
+                    break;
                 };
                 if sent.is_err() {
                     return Poll::Ready(());

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::endpoint::Url;
 use stream::QuietStream;
 pub(crate) use tls::Trust;
-pub(crate) use websocket::{Broken, Incoming, Limits, WebSocket};
+pub(crate) use websocket::{Broken, Incoming, WebSocket};
 
 /// Why no connection came about. Each names its phase; none holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ fn redirect_note(status: u16) -> &'static str {
 pub(crate) async fn connect(
     url: &Url,
     trust: &Trust,
-    limits: Limits,
+    max_message_bytes: usize,
     phase_timeout: Duration,
 ) -> Result<WebSocket, ConnectError> {
     let host = || url.host().to_owned();
@@ -73,7 +73,7 @@ pub(crate) async fn connect(
         .await
         .map_err(|_| ConnectError::Timeout { phase: "TLS handshake" })?
         .map_err(|source| ConnectError::Tls { host: host(), source })?;
-    timeout(phase_timeout, WebSocket::upgrade(url, stream, limits))
+    timeout(phase_timeout, WebSocket::upgrade(url, stream, max_message_bytes))
         .await
         .map_err(|_| ConnectError::Timeout { phase: "WebSocket upgrade" })?
 }

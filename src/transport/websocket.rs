@@ -8,7 +8,8 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
@@ -20,14 +21,9 @@ use crate::endpoint::Url;
 /// of it keeps an idle session small and still takes a dozen messages in one go.
 const BUFFER_BYTES: usize = 8 << 10;
 
-/// What a connection may hold.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// Largest message from the peer.
-    pub(crate) max_incoming: usize,
-    /// Largest message of ours.
-    pub(crate) max_outgoing: usize,
-}
+/// A larger message is sent in fragments (RFC 6455, section 5.4), so that pings can go between them and no copy
+/// of it is made. Above the default size of a full notification message.
+const FRAGMENT_BYTES: usize = 128 << 10;
 
 /// What arrived.
 #[derive(Debug)]
@@ -66,23 +62,27 @@ impl fmt::Display for Broken {
 impl Error for Broken {}
 
 /// An upgraded connection.
-pub(crate) struct WebSocket(WebSocketStream<TlsStream<QuietStream>>);
+pub(crate) struct WebSocket {
+    stream: WebSocketStream<TlsStream<QuietStream>>,
+    /// What is left of a message in fragments. No other message may begin before it is empty.
+    rest: Bytes,
+}
 
 impl WebSocket {
     pub(super) async fn upgrade(
         url: &Url,
         stream: TlsStream<QuietStream>,
-        limits: Limits,
+        max_message_bytes: usize,
     ) -> Result<WebSocket, ConnectError> {
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(BUFFER_BYTES)
-            // Never reached: the driver offers the next message only when the buffer has drained.
-            .max_write_buffer_size(limits.max_outgoing.saturating_mul(2).saturating_add(2 * BUFFER_BYTES))
-            .max_message_size(Some(limits.max_incoming))
-            .max_frame_size(Some(limits.max_incoming));
+            // Never reached: the driver offers the next fragment only when the buffer has drained.
+            .max_write_buffer_size(4 * FRAGMENT_BYTES)
+            .max_message_size(Some(max_message_bytes))
+            .max_frame_size(Some(max_message_bytes));
         match tokio_tungstenite::client_async_with_config(url.as_str(), stream, Some(config)).await {
-            Ok((socket, _)) => Ok(WebSocket(socket)),
+            Ok((stream, _)) => Ok(WebSocket { stream, rest: Bytes::new() }),
             Err(tungstenite::Error::Http(response)) => {
                 Err(ConnectError::HttpStatus { status: response.status().as_u16() })
             }
@@ -93,7 +93,7 @@ impl WebSocket {
     /// The next message, if one is there.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Broken>> {
         loop {
-            let message = match self.0.poll_next_unpin(cx) {
+            let message = match self.stream.poll_next_unpin(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => Err(closed_without_a_frame()),
                 Poll::Ready(Some(message)) => message.map_err(broken),
@@ -113,27 +113,52 @@ impl WebSocket {
         }
     }
 
-    /// Whether a message may be handed over now.
+    /// Whether something may be handed over now: a ping, a close frame, the next fragment, or, when no fragment
+    /// is left, a message.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        self.0.poll_ready_unpin(cx).map_err(broken)
+        self.stream.poll_ready_unpin(cx).map_err(broken)
     }
 
     pub(crate) fn send_text(&mut self, text: String) -> Result<(), Broken> {
-        self.0.start_send_unpin(Message::Text(text.into())).map_err(broken)
+        debug_assert!(!self.has_fragments());
+        if text.len() <= FRAGMENT_BYTES {
+            return self.hand_over(Message::Text(text.into()));
+        }
+        self.rest = Bytes::from(text);
+        self.fragment(Data::Text)
+    }
+
+    /// Whether a message is on its way in fragments.
+    pub(crate) fn has_fragments(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    pub(crate) fn send_fragment(&mut self) -> Result<(), Broken> {
+        self.fragment(Data::Continue)
+    }
+
+    fn fragment(&mut self, data: Data) -> Result<(), Broken> {
+        let fragment = self.rest.split_to(FRAGMENT_BYTES.min(self.rest.len()));
+        let frame = Frame::message(fragment, OpCode::Data(data), self.rest.is_empty());
+        self.hand_over(Message::Frame(frame))
+    }
+
+    fn hand_over(&mut self, message: Message) -> Result<(), Broken> {
+        self.stream.start_send_unpin(message).map_err(broken)
     }
 
     pub(crate) fn send_ping(&mut self) -> Result<(), Broken> {
-        self.0.start_send_unpin(Message::Ping(Bytes::new())).map_err(broken)
+        self.hand_over(Message::Ping(Bytes::new()))
     }
 
     pub(crate) fn send_close(&mut self, code: u16) -> Result<(), Broken> {
         let frame = CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::default() };
-        self.0.start_send_unpin(Message::Close(Some(frame))).map_err(broken)
+        self.hand_over(Message::Close(Some(frame)))
     }
 
     /// Pushes what was handed over to the socket.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        self.0.poll_flush_unpin(cx).map_err(broken)
+        self.stream.poll_flush_unpin(cx).map_err(broken)
     }
 }
 
