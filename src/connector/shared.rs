@@ -183,8 +183,10 @@ impl Shared {
     /// Tells the host of a change, as an event and as a log line.
     pub(super) fn event(&self, kind: EventKind, endpoint: &Endpoint, reason: &str, retry_in: Option<Duration>) {
         let details = &endpoint.details;
-        // A reason may be the peer's words, and the peer knows the token.
-        let reason = &reason.replace(details.token.expose(), "[token]");
+        // A reason may be the peer's words, and the peer knows the token. (One so short that it is part of ordinary
+        // words would be given away by what is missing.)
+        let token = details.token.expose();
+        let reason = &if token.len() < 8 { reason.to_owned() } else { reason.replace(token, "[token]") };
         let (level, what) = match kind {
             EventKind::Connecting => (LogLevel::Debug, "connecting"),
             EventKind::Established => (LogLevel::Info, "session established"),

@@ -140,7 +140,7 @@ struct SessionCalls {
     /// Encoded and not yet handed to the transport.
     answers: VecDeque<String>,
     answer_bytes: usize,
-    /// In order, because all calls have the same time; answered ones are skipped when they come up.
+    /// The earliest first; answered calls are skipped when they come up.
     deadlines: VecDeque<(Instant, CallId)>,
     /// Running calls that it asked for last.
     running: usize,
@@ -304,7 +304,8 @@ impl Dispatch {
                 return turn(Decision::Conflict, 409, "id: another request with this id is being answered");
             }
             // The first sending's answer, or its deadline, is this one's too.
-            calls.deadlines.push_back((call.deadline, *running));
+            let at = calls.deadlines.partition_point(|(deadline, _)| *deadline <= call.deadline);
+            calls.deadlines.insert(at, (call.deadline, *running));
             calls.running += 1;
             let before = std::mem::replace(&mut call.session, session);
             if let Some(calls) = self.sessions.get_mut(&before) {

@@ -53,19 +53,19 @@ impl World {
     /// What the audit was told, in short.
     fn audit(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.dispatch.poll_notice())
-            .filter_map(|notice| match notice {
+            .map(|notice| match notice {
                 Notice::Audit(AuditRecord { id, method, path, step, host_name, group_id, .. }) => {
                     assert_eq!((&*host_name, &*group_id), ("host", "g"));
-                    Some(match step {
+                    match step {
                         Step::Arrived { decision, request_bytes } => {
                             format!("{id} {method} {path} {decision:?} {request_bytes}")
                         }
                         Step::Ended { status_code, response_bytes, duration } => {
                             format!("{id} {method} {path} {status_code} {response_bytes} {}", duration.as_millis())
                         }
-                    })
+                    }
                 }
-                Notice::Cancelled(tag) => Some(format!("cancelled {tag}")),
+                Notice::Cancelled(tag) => format!("cancelled {tag}"),
             })
             .collect()
     }
@@ -146,6 +146,19 @@ fn the_deadline_holds_even_when_its_timer_is_late() {
     world.dispatch.release(call);
     world.dispatch.timeout(world.at(200), session);
     assert_eq!(world.answers(session), expected(&[("1", 504)]));
+}
+
+#[test]
+fn a_repeat_on_the_next_session_keeps_its_deadline_though_a_later_call_came_before_it() {
+    let (mut world, first) = World::new(|s| s.dispatch_timeout = Duration::from_millis(100));
+    world.ask(0, first, "old");
+    world.dispatch.close(first);
+    let second = world.dispatch.open(world.at(50), "host", &world.group.clone());
+    world.ask(50, second, "new");
+    world.ask(60, second, "old");
+    assert_eq!(world.dispatch.next_timeout(second), Some(world.at(100).instant));
+    world.dispatch.timeout(world.at(100), second);
+    assert_eq!(world.answers(second), expected(&[("old", 504)]));
 }
 
 #[test]

@@ -43,7 +43,8 @@ fn redirect_note(status: u16) -> &'static str {
     if (300..400).contains(&status) { " (redirects are not followed)" } else { "" }
 }
 
-/// Dials an endpoint up to and including the WebSocket upgrade. `phase_timeout` bounds each phase.
+/// Dials an endpoint up to and including the WebSocket upgrade. `phase_timeout` bounds each phase; several
+/// addresses share it.
 pub(crate) async fn connect(
     url: &Url,
     trust: &Trust,
@@ -56,19 +57,19 @@ pub(crate) async fn connect(
         .await
         .map_err(|_| ConnectError::Timeout { phase: "name resolution" })?
         .map_err(|source| ConnectError::Resolve { host: host(), source })?;
-    let mut failure = ConnectError::NoAddress { host: host() };
-    let mut connected = None;
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    let share = phase_timeout / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    let mut stream = Err(ConnectError::NoAddress { host: host() });
     for address in addresses {
-        match timeout(phase_timeout, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                connected = Some(stream);
-                break;
-            }
-            Ok(Err(source)) => failure = ConnectError::Tcp { address, source },
-            Err(_) => failure = ConnectError::Timeout { phase: "TCP connection" },
+        stream = match timeout(share, TcpStream::connect(address)).await {
+            Ok(connected) => connected.map_err(|source| ConnectError::Tcp { address, source }),
+            Err(_) => Err(ConnectError::Timeout { phase: "TCP connection" }),
+        };
+        if stream.is_ok() {
+            break;
         }
     }
-    let stream = QuietStream::new(connected.ok_or(failure)?);
+    let stream = QuietStream::new(stream?);
     let stream = timeout(phase_timeout, trust.connector().connect(server_name, stream))
         .await
         .map_err(|_| ConnectError::Timeout { phase: "TLS handshake" })?

@@ -1,0 +1,121 @@
+//! Much at once: thousands of calls against small limits, and an answer so large that the line is busy for long.
+//! Alone in its process, for it measures the memory that the process has.
+
+#[path = "../examples/cloud_app/certs.rs"]
+mod certs;
+#[path = "support/recorder.rs"]
+mod recorder;
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use certs::Certificates;
+use futures_util::{SinkExt, StreamExt};
+use recorder::{Backup, ok, respond};
+use support::{Cloud, Scratch};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+/// Both tests look at the memory of the process, so one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Resident memory of this process in bytes.
+fn resident() -> u64 {
+    let pages = fs::read_to_string("/proc/self/statm").expect("statm");
+    pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).expect("a number of pages") * 4096
+}
+
+/// Ten thousand calls at once, and room for eight: all are answered, most with 503, and memory stays flat.
+#[test]
+fn ten_thousand_calls_at_once_are_all_answered_in_little_memory() {
+    const CALLS: usize = 10_000;
+    let _alone = ALONE.lock();
+    let scratch = Scratch::new("flood");
+    let mut cloud = Cloud::start(&scratch, &[]);
+    let limits = [("dispatch.maxOutstanding", "8"), ("dispatch.maxPerSession", "8"), ("log.level", "warn")];
+    let backup = Backup::new(Some(&cloud.ca_file()), &limits, ok);
+    backup.connector.add_endpoints_file(&cloud.endpoint_file()).unwrap();
+    backup.connector.start().unwrap();
+    cloud.ask("GET", "/before", "");
+    let before = resident();
+    cloud.type_line(&format!("flood {CALLS} GET /netbackup/flood"));
+    let statuses = cloud.wait_until("all answers", |events| {
+        let responses = events.iter().filter(|e| e["event"] == "response" && e["uri"] == "/netbackup/flood");
+        let mut statuses = BTreeMap::new();
+        responses.for_each(|response| *statuses.entry(response["statusCode"].as_u64()).or_insert(0) += 1);
+        (statuses.values().sum::<usize>() == CALLS).then_some(statuses)
+    });
+    let grown = resident().saturating_sub(before);
+    // The test itself keeps each answer's event, some 2 KiB as a tree of JSON values.
+    assert!(grown < 64 << 20, "{grown} bytes more than before");
+    assert!(statuses.keys().all(|status| matches!(status, Some(200 | 503))), "{statuses:?}");
+    assert!(statuses.get(&Some(200)).is_some_and(|answered| *answered >= 8), "{statuses:?}");
+    backup.connector.destroy().unwrap();
+    cloud.finish();
+}
+
+/// A peer that does not read for a while has a large answer half received; a ping that has become due meanwhile
+/// comes before the answer's end, and the answer comes whole, without several copies of it in memory.
+#[test]
+fn a_ping_passes_an_answer_of_64_mebibytes() {
+    const ANSWER_BYTES: usize = 64 << 20;
+    let _alone = ALONE.lock();
+    let scratch = Scratch::new("large");
+    let certificates = Certificates::generate(&[]).expect("certificates");
+    fs::write(scratch.join("ca.pem"), &certificates.ca_pem).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(certificates.chain, certificates.key)
+        .unwrap();
+    let peer = runtime.spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
+        let limits = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+        let mut socket = tokio_tungstenite::accept_async_with_config(stream, Some(limits)).await.unwrap();
+        let connect: serde_json::Value =
+            serde_json::from_str(socket.next().await.unwrap().unwrap().to_text().unwrap()).unwrap();
+        let valid = format!(
+            r#"{{"version":"1.0","id":{},"type":"CONNECT","subType":"RESPONSE","payload":{{"valid":true}}}}"#,
+            connect["id"]
+        );
+        socket.send(Message::text(valid)).await.unwrap();
+        let command = r#"{"version":"1.0","id":"1","type":"COMMAND","subType":"REQUEST","payload":{"uri":"/large","method":"GET"}}"#;
+        socket.send(Message::text(command)).await.unwrap();
+        // Long enough for a ping to become due while the answer fills every buffer on the way.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let mut pings = 0;
+        loop {
+            match socket.next().await.unwrap().unwrap() {
+                Message::Ping(_) => pings += 1,
+                Message::Text(text) => return (pings, text.len(), text.contains("\"statusCode\":200")),
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    let settings = [("keepAlive.scheduledRate", "1"), ("keepAlive.maxPongMissAllowed", "10")];
+    let answer = |request| respond(&request, 200, &[], Some(vec![b'x'; ANSWER_BYTES]));
+    let before = resident();
+    let backup = Backup::new(Some(&scratch.join("ca.pem")), &settings, answer);
+    let endpoint = format!(
+        r#"{{"token":"token","priority":1,"groupId":"g","hostName":"h","url":"wss://localhost:{port}/nbwss"}}"#
+    );
+    backup.connector.add_endpoints_json(&endpoint).unwrap();
+    backup.connector.start().unwrap();
+    let (pings, bytes, ok) = runtime.block_on(peer).unwrap();
+    assert!(ok && bytes > ANSWER_BYTES, "{bytes}");
+    assert!(pings > 0, "the ping waited for the end of the answer");
+    // The host's body, its encoded form, and what the peer (which is here, too) has of it.
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 5 * ANSWER_BYTES as u64, "{grown} bytes more than before");
+    backup.connector.destroy().unwrap();
+}
