@@ -362,6 +362,40 @@ typedef struct nbwss_drained {
   uint64_t abandoned;
 } nbwss_drained;
 
+/// Totals since the connector was made. Start from `NBWSS_STATS_INIT`.
+typedef struct nbwss_stats {
+  /// `sizeof(nbwss_stats)`.
+  size_t struct_size;
+  /// Sessions established at this moment.
+  uint64_t sessions;
+  /// Notifications acknowledged, once per server group; likewise the next two.
+  uint64_t notifications_delivered;
+  /// Notifications not acknowledged yet.
+  uint64_t notifications_pending;
+  /// Notifications given up, with a report.
+  uint64_t notifications_abandoned;
+  /// REST calls handed to the host.
+  uint64_t calls_allowed;
+  /// REST calls refused by the policy (403).
+  uint64_t calls_refused;
+  /// REST calls that were unusable (400, 413, 414, 431).
+  uint64_t calls_malformed;
+  /// REST calls over a limit, or while shutting down (429, 503).
+  uint64_t calls_limited;
+  /// REST calls that came again and share the first answer.
+  uint64_t calls_repeated;
+  /// REST calls with the id of another request (409).
+  uint64_t calls_conflicting;
+  /// REST calls answered with 504 because the host had not answered.
+  uint64_t calls_expired;
+  /// Answers of the host that came too late.
+  uint64_t answers_late;
+  /// Requests that the host let go of without an answer (500).
+  uint64_t answers_missing;
+  /// Inline request callbacks that took longer than `dispatch.inlineLimit`.
+  uint64_t callbacks_blocked;
+} nbwss_stats;
+
 /// What a cloud application hands out for its listening URL. Start from `NBWSS_ENDPOINT_INIT`.
 typedef struct nbwss_endpoint {
   /// `sizeof(nbwss_endpoint)`.
@@ -569,6 +603,9 @@ nbwss_status nbwss_connector_drain(struct nbwss_connector *connector,
                                    uint32_t timeout_ms,
                                    struct nbwss_drained *drained);
 
+/// Totals since the connector was made: what a monitor wants to see. Never waits.
+nbwss_status nbwss_connector_stats(struct nbwss_connector *connector, struct nbwss_stats *stats);
+
 /// After stop: waits at most `timeout_ms` milliseconds until every session has ended.
 ///
 /// Returns `NBWSS_TIMEOUT`; `NBWSS_ILLEGAL_STATE` while started and, at once, from a callback.
@@ -732,6 +769,7 @@ nbwss_status nbwss_request_fail_n(struct nbwss_request *request,
 /* Initial values. */
 #define NBWSS_STR_INIT { NULL, 0 }
 #define NBWSS_DRAINED_INIT { sizeof(nbwss_drained), 0, 0, 0 }
+#define NBWSS_STATS_INIT { sizeof(nbwss_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define NBWSS_ENDPOINT_INIT \
   { sizeof(nbwss_endpoint), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0 }
 #define NBWSS_ENDPOINT_INFO_INIT \

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::request::Request;
-pub use crate::dispatch::AuditRecord;
-use crate::outbox::Outcome;
+pub use crate::dispatch::{AuditRecord, CallCounts};
+pub use crate::outbox::{Counts, Outcome};
 pub use crate::settings::LogLevel;
 pub use crate::supervisor::ConnectionState;
 
@@ -131,6 +131,19 @@ pub struct Drained {
     pub abandoned: u64,
     /// Nothing is pending and every report was made, within the time given.
     pub complete: bool,
+}
+
+/// Totals since the connector was made.
+#[derive(Debug, Clone, Copy)]
+pub struct Stats {
+    /// Notifications, once per server group.
+    pub notifications: Counts,
+    /// REST calls.
+    pub calls: CallCounts,
+    /// Inline request callbacks that took longer than `dispatch.inlineLimit`.
+    pub blocked_callbacks: u64,
+    /// Sessions established at this moment.
+    pub sessions: usize,
 }
 
 /// Text from elsewhere as a log or an event may show it: one line, and not longer than anyone reads.

@@ -29,7 +29,8 @@ use crate::settings::Settings;
 use crate::time::Now;
 use crate::transport::Trust;
 pub use host::{
-    AuditRecord, ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, Host, LogLevel, LogLine, Wants,
+    AuditRecord, ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, Host, LogLevel, LogLine, Stats,
+    Wants,
 };
 pub use request::Request;
 use runner::Runner;
@@ -335,6 +336,20 @@ impl Connector {
             (false, true) => Ok(()),
             (false, false) => Err(Error::Timeout("sessions are still ending")),
         }
+    }
+
+    /// Totals since the connector was made.
+    ///
+    /// # Errors
+    /// As for [`Connector::start`].
+    pub fn stats(&self) -> Result<Stats, Error> {
+        let shared = self.open()?;
+        Ok(Stats {
+            notifications: lock(&shared.outbox).counts(),
+            calls: shared.dispatch(|dispatch| dispatch.counts()),
+            blocked_callbacks: shared.watchdog.told(),
+            sessions: shared.sessions(),
+        })
     }
 
     /// Ends everything within `shutdown.timeout`: requests in flight get 503, sessions a close frame, and what

@@ -130,10 +130,9 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        // Expired is the ordinary case here: it has been answered.
-        let _ = self.fail(500, "the host gave no answer");
-        if let Some(connector) = self.connector.upgrade() {
-            connector.dispatch(|dispatch| dispatch.release(self.call));
+        let Some(connector) = self.connector.upgrade() else { return };
+        if let Some(session) = connector.dispatch(|dispatch| dispatch.release(Now::read(), self.call)) {
+            connector.answered(session);
         }
     }
 }

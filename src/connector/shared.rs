@@ -121,6 +121,11 @@ impl Shared {
         self.links.write().unwrap_or_else(PoisonError::into_inner).remove(&session);
     }
 
+    /// How many are established.
+    pub(super) fn sessions(&self) -> usize {
+        self.links.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn microseconds(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.made).as_micros()).unwrap_or(u64::MAX)
     }

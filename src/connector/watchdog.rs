@@ -20,6 +20,8 @@ struct State {
     watched: bool,
     /// There was a call since it last looked.
     busy: bool,
+    /// Calls over the limit since the connector was made.
+    told: u64,
 }
 
 struct Running {
@@ -55,6 +57,11 @@ impl Watchdog {
         lock(&self.state).running = None;
     }
 
+    /// How many calls were over the limit.
+    pub(super) fn told(&self) -> u64 {
+        lock(&self.state).told
+    }
+
     pub(super) fn look(&self, now: Instant) -> Look {
         let mut state = lock(&self.state);
         let busy = std::mem::take(&mut state.busy);
@@ -67,6 +74,7 @@ impl Watchdog {
             return Look { again_in: Some(left), blocks: None };
         }
         let blocks = (!std::mem::replace(&mut running.told, true)).then(|| running.endpoint.clone());
+        state.told += u64::from(blocks.is_some());
         Look { again_in: Some(self.limit), blocks }
     }
 }

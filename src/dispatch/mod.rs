@@ -82,8 +82,32 @@ pub struct Dispatch {
     fingerprints: RandomState,
     wanted: Wanted,
     notices: VecDeque<Notice>,
+    counts: CallCounts,
     closing: bool,
     last: u64,
+}
+
+/// Totals since the connector was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CallCounts {
+    /// Handed to the host.
+    pub allowed: u64,
+    /// Refused by the policy.
+    pub refused: u64,
+    /// Unusable.
+    pub malformed: u64,
+    /// Over a limit, or while shutting down.
+    pub limited: u64,
+    /// Came again and share the first answer.
+    pub repeated: u64,
+    /// Came with the id of another request.
+    pub conflicting: u64,
+    /// Answered with 504 because the host had not.
+    pub expired: u64,
+    /// Answers of the host that came too late.
+    pub late: u64,
+    /// Let go of by the host without an answer.
+    pub missing: u64,
 }
 
 #[derive(Debug)]
@@ -183,6 +207,7 @@ impl Dispatch {
             fingerprints: RandomState::new(),
             wanted,
             notices: VecDeque::new(),
+            counts: CallCounts::default(),
             closing: false,
             last: 0,
         }
@@ -242,11 +267,11 @@ impl Dispatch {
         match self.decide(now, session, &key, request) {
             Ok((fingerprint, request)) => Verdict::Call(self.begin(now, session, key, fingerprint, request)),
             Err(Handled::Joined) => {
-                self.audit_arrival(now, session, id, request.as_ref().ok(), Decision::Repeated);
+                self.arrive(now, session, id, request.as_ref().ok(), Decision::Repeated);
                 Verdict::Handled
             }
             Err(Handled::Remembered(text)) => {
-                self.audit_arrival(now, session, id, request.as_ref().ok(), Decision::Repeated);
+                self.arrive(now, session, id, request.as_ref().ok(), Decision::Repeated);
                 if let Some(calls) = self.sessions.get_mut(&session) {
                     calls.push(text);
                 }
@@ -257,7 +282,7 @@ impl Dispatch {
                 if matches!(status_code, 429 | 503) {
                     response = response.with_header("retry-after", "1");
                 }
-                let arrival = self.audit_arrival(now, session, id, request.as_ref().ok(), decision);
+                let arrival = self.arrive(now, session, id, request.as_ref().ok(), decision);
                 self.audit_end(now, &key, arrival, &response);
                 let text = protocol::command_response(id, &response, &self.format, now.epoch_seconds);
                 if let Some(calls) = self.sessions.get_mut(&session) {
@@ -336,7 +361,7 @@ impl Dispatch {
         fingerprint: u64,
         request: &CommandRequest<'_>,
     ) -> CallId {
-        let arrived = self.audit_arrival(now, session, &key.id, Some(request), Decision::Allowed);
+        let arrived = self.arrive(now, session, &key.id, Some(request), Decision::Allowed);
         let deadline = now.instant + self.limits.timeout;
         self.last += 1;
         let id = CallId(self.last);
@@ -371,22 +396,28 @@ impl Dispatch {
     pub fn respond(&mut self, now: Now, call: CallId, response: &Response) -> Result<Option<SessionId>, Expired> {
         match self.held.get(&call).and_then(|held| held.call.as_ref()) {
             Some(running) if now.instant < running.deadline => Ok(self.answer(now, call, response)),
-            Some(_) => {
-                self.expire(now, call);
+            running => {
+                let expires = running.is_some();
+                self.counts.late += 1;
+                if expires {
+                    self.expire(now, call);
+                }
                 Err(Expired)
             }
-            None => Err(Expired),
         }
     }
 
-    /// The host has let go of the request, answered or not.
-    pub fn release(&mut self, call: CallId) {
-        if let Some(unanswered) = self.held.remove(&call).and_then(|held| held.call) {
-            self.running.remove(&unanswered.key);
-            if let Some(calls) = self.sessions.get_mut(&unanswered.session) {
-                calls.running -= 1;
-            }
-        }
+    /// The host has let go of the request. Without an answer it gets one here, and the session to wake is returned.
+    pub fn release(&mut self, now: Now, call: CallId) -> Option<SessionId> {
+        let unanswered = self.held.get(&call).is_some_and(|held| held.call.is_some());
+        let session = if unanswered {
+            self.counts.missing += 1;
+            self.answer(now, call, &protocol::error_response(500, "the host gave no answer"))
+        } else {
+            None
+        };
+        self.held.remove(&call);
+        session
     }
 
     fn answer(&mut self, now: Now, id: CallId, response: &Response) -> Option<SessionId> {
@@ -402,6 +433,7 @@ impl Dispatch {
     }
 
     fn expire(&mut self, now: Now, id: CallId) {
+        self.counts.expired += 1;
         self.answer(now, id, &protocol::error_response(504, "the host gave no answer in time"));
         self.cancel(id);
     }
@@ -436,6 +468,11 @@ impl Dispatch {
         Some(answer)
     }
 
+    /// Totals since the connector was made.
+    pub fn counts(&self) -> CallCounts {
+        self.counts
+    }
+
     /// Whether there is something to tell the host.
     pub fn has_notices(&self) -> bool {
         !self.notices.is_empty()
@@ -456,8 +493,8 @@ impl Dispatch {
         }
     }
 
-    /// Makes the first record, and keeps what the second needs.
-    fn audit_arrival(
+    /// Counts the call, makes its first record, and keeps what the second needs.
+    fn arrive(
         &mut self,
         now: Now,
         session: SessionId,
@@ -465,6 +502,14 @@ impl Dispatch {
         request: Option<&CommandRequest<'_>>,
         decision: Decision,
     ) -> Option<Arrival> {
+        *match decision {
+            Decision::Allowed => &mut self.counts.allowed,
+            Decision::Refused => &mut self.counts.refused,
+            Decision::Malformed => &mut self.counts.malformed,
+            Decision::Limited => &mut self.counts.limited,
+            Decision::Repeated => &mut self.counts.repeated,
+            Decision::Conflict => &mut self.counts.conflicting,
+        } += 1;
         if !self.wanted.audit {
             return None;
         }

@@ -143,9 +143,11 @@ fn the_deadline_holds_even_when_its_timer_is_late() {
     let (mut world, session) = World::new(|s| s.dispatch_timeout = Duration::from_millis(100));
     let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
     assert_eq!(world.dispatch.respond(world.at(100), call, &ok()), Err(Expired));
-    world.dispatch.release(call);
+    world.dispatch.release(world.at(100), call);
     world.dispatch.timeout(world.at(200), session);
     assert_eq!(world.answers(session), expected(&[("1", 504)]));
+    let counts = world.dispatch.counts();
+    assert_eq!((counts.allowed, counts.expired, counts.late, counts.missing), (1, 1, 1, 0));
 }
 
 #[test]
@@ -162,6 +164,16 @@ fn a_repeat_on_the_next_session_keeps_its_deadline_though_a_later_call_came_befo
 }
 
 #[test]
+fn a_request_that_the_host_lets_go_of_is_answered_with_500() {
+    let (mut world, session) = World::new(|_| ());
+    let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
+    assert_eq!(world.dispatch.release(world.at(1), call), Some(session));
+    assert_eq!(world.dispatch.release(world.at(1), call), None);
+    assert_eq!(world.answers(session), expected(&[("1", 500)]));
+    assert_eq!(world.dispatch.counts().missing, 1);
+}
+
+#[test]
 fn too_many_get_503_until_the_host_lets_go_of_one() {
     let (mut world, session) = World::new(|s| s.dispatch_max_outstanding = 1);
     let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
@@ -169,7 +181,7 @@ fn too_many_get_503_until_the_host_lets_go_of_one() {
     world.dispatch.respond(world.at(2), call, &ok()).unwrap();
     assert_eq!(world.ask(3, session, "3"), Verdict::Handled, "answered but still in the host's hands");
     assert_eq!(world.answers(session), expected(&[("2", 503), ("1", 200), ("3", 503)]));
-    world.dispatch.release(call);
+    world.dispatch.release(world.at(0), call);
     assert!(matches!(world.ask(4, session, "2"), Verdict::Call(_)), "a 503 is not remembered");
 }
 
@@ -185,7 +197,7 @@ fn the_window_is_bounded_by_count_bytes_and_age() {
     let answered = |world: &mut World, session, id: &str, at| {
         let Verdict::Call(call) = world.ask(at, session, id) else { panic!("{id} was remembered") };
         world.dispatch.respond(world.at(at), call, &ok()).unwrap();
-        world.dispatch.release(call);
+        world.dispatch.release(world.at(0), call);
     };
     let (mut world, session) = World::new(|s| s.remembered_count = 2);
     for id in ["1", "2", "3"] {
@@ -319,7 +331,7 @@ fn the_host_is_told_of_what_is_not_wanted_any_more() {
     world.dispatch.set_tag(calls[0], 11);
     assert!(world.dispatch.is_wanted(world.at(99), calls[0]));
     assert!(!world.dispatch.is_wanted(world.at(100), calls[0]));
-    world.dispatch.release(calls[1]);
+    world.dispatch.release(world.at(0), calls[1]);
     world.dispatch.timeout(world.at(100), session);
     let cancelled = |world: &mut World| {
         let audit = world.audit().into_iter();

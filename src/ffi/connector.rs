@@ -39,6 +39,45 @@ pub struct nbwss_drained {
 // SAFETY: repr(C), begins with struct_size, all fields may be zero.
 unsafe impl Growing for nbwss_drained {}
 
+/// Totals since the connector was made. Start from `NBWSS_STATS_INIT`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct nbwss_stats {
+    /// `sizeof(nbwss_stats)`.
+    pub struct_size: usize,
+    /// Sessions established at this moment.
+    pub sessions: u64,
+    /// Notifications acknowledged, once per server group; likewise the next two.
+    pub notifications_delivered: u64,
+    /// Notifications not acknowledged yet.
+    pub notifications_pending: u64,
+    /// Notifications given up, with a report.
+    pub notifications_abandoned: u64,
+    /// REST calls handed to the host.
+    pub calls_allowed: u64,
+    /// REST calls refused by the policy (403).
+    pub calls_refused: u64,
+    /// REST calls that were unusable (400, 413, 414, 431).
+    pub calls_malformed: u64,
+    /// REST calls over a limit, or while shutting down (429, 503).
+    pub calls_limited: u64,
+    /// REST calls that came again and share the first answer.
+    pub calls_repeated: u64,
+    /// REST calls with the id of another request (409).
+    pub calls_conflicting: u64,
+    /// REST calls answered with 504 because the host had not answered.
+    pub calls_expired: u64,
+    /// Answers of the host that came too late.
+    pub answers_late: u64,
+    /// Requests that the host let go of without an answer (500).
+    pub answers_missing: u64,
+    /// Inline request callbacks that took longer than `dispatch.inlineLimit`.
+    pub callbacks_blocked: u64,
+}
+
+// SAFETY: repr(C), begins with struct_size, all fields may be zero.
+unsafe impl Growing for nbwss_stats {}
+
 /// Makes a connector from options, which may be changed or freed afterwards. It has its threads but is not
 /// started: it takes endpoints and notifications and dials nobody.
 ///
@@ -99,6 +138,38 @@ pub unsafe extern "C" fn nbwss_connector_drain(
             });
         }
         if result.complete { Ok(()) } else { Err(Error::Timeout("notifications are still waiting")) }
+    })
+}
+
+/// Totals since the connector was made: what a monitor wants to see. Never waits.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_connector_stats(
+    connector: *mut nbwss_connector,
+    stats: *mut nbwss_stats,
+) -> nbwss_status {
+    boundary::call(|| {
+        // SAFETY: a struct of the host's, by the header.
+        let out = unsafe { ptr::out("stats", stats) }?;
+        let totals = handle::get(connector)?.stats()?;
+        let (notifications, calls) = (totals.notifications, totals.calls);
+        out.set(nbwss_stats {
+            struct_size: size_of::<nbwss_stats>(),
+            sessions: totals.sessions as u64,
+            notifications_delivered: notifications.delivered,
+            notifications_pending: notifications.pending,
+            notifications_abandoned: notifications.abandoned,
+            calls_allowed: calls.allowed,
+            calls_refused: calls.refused,
+            calls_malformed: calls.malformed,
+            calls_limited: calls.limited,
+            calls_repeated: calls.repeated,
+            calls_conflicting: calls.conflicting,
+            calls_expired: calls.expired,
+            answers_late: calls.late,
+            answers_missing: calls.missing,
+            callbacks_blocked: totals.blocked_callbacks,
+        });
+        Ok(())
     })
 }
 
