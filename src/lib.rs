@@ -41,7 +41,9 @@ mod time;
 #[forbid(unsafe_code)]
 mod transport;
 
-pub use connector::{Connector, Delivery, Drained, EndpointInfo, Event, EventKind, Host, LogLine, Request};
+pub use connector::{
+    AuditRecord, Connector, Delivery, Drained, EndpointInfo, Event, EventKind, Host, LogLine, Request, Stats, Wants,
+};
 pub use error::Error;
 pub use secret::Secret;
 pub use settings::Settings;

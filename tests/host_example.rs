@@ -35,15 +35,6 @@ fn status(cloud: &mut Cloud, method: &str, uri: &str, body: &str) -> u64 {
     cloud.ask(method, uri, body)["statusCode"].as_u64().expect("a status code")
 }
 
-fn await_job(cloud: &Cloud, id: u64, state: &str) {
-    cloud.wait_until(&format!("job {id} {state}"), |events| {
-        let data = |event: &Value| event["payload"].as_array().cloned().unwrap_or_default();
-        let elements = events.iter().flat_map(data);
-        let entries = elements.flat_map(|e| e["data"].as_array().cloned().unwrap_or_default());
-        entries.into_iter().find(|entry| entry["jobId"] == id && entry["state"] == state)
-    });
-}
-
 /// Every kind of call, good and bad, then a backup, then the end that the cloud application asks for.
 fn serve_and_notify(command: Command, cloud: &mut Cloud) {
     const VM_SERVERS: &str = "/netbackup/config/servers/vmservers";
@@ -68,11 +59,11 @@ fn serve_and_notify(command: Command, cloud: &mut Cloud) {
     assert_eq!(status(cloud, "DELETE", ONE, ""), 404);
     assert_eq!(status(cloud, "PATCH", VM_SERVERS, "{}"), 405);
     assert_eq!(status(cloud, "GET", "/netbackup/nowhere", ""), 404);
-    await_job(cloud, 144, "DONE");
+    cloud.await_job(144, "DONE");
     assert_eq!(status(cloud, "POST", JOBS, r#"{"policyName":"p","clientName":"c.example.com"}"#), 202);
     for state in ["QUEUED", "ACTIVE", "DONE"] {
-        await_job(cloud, 146, state);
-        await_job(cloud, 147, state);
+        cloud.await_job(146, state);
+        cloud.await_job(147, state);
     }
     let images = cloud.ask("GET", "/netbackup/catalog/images", "");
     let images = images["body"].as_str().expect("a body");
@@ -111,11 +102,11 @@ fn the_host_ends_on_sigterm_with_all_delivered() {
     let host = compile_host(&scratch);
     let cloud = Cloud::start(&scratch, &[]);
     let host = start(Command::new(host), &cloud);
-    await_job(&cloud, 144, "QUEUED");
+    cloud.await_job(144, "QUEUED");
     let killed = Command::new("kill").args(["-TERM", &host.id().to_string()]).status();
     assert!(killed.expect("kill can be run").success());
     check_end(&host.finish(), &cloud);
-    await_job(&cloud, 144, "DONE");
+    cloud.await_job(144, "DONE");
     cloud.finish();
 }
 

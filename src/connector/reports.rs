@@ -21,6 +21,8 @@ const MAX_WAITING: usize = 4096;
 #[derive(Default)]
 pub(super) struct Reports {
     state: Mutex<State>,
+    /// There is something to collect from the outbox or from dispatch.
+    poked: AtomicBool,
     changed: Condvar,
     /// No callback may begin any more: `destroy` gave up waiting for one that does not return.
     silenced: AtomicBool,
@@ -30,7 +32,6 @@ pub(super) struct Reports {
 struct State {
     waiting: VecDeque<Item>,
     lost: u64,
-    poked: bool,
     closed: bool,
 }
 
@@ -60,9 +61,9 @@ impl Reports {
 
     /// The outbox has delivery reports, or dispatch has notices.
     pub(super) fn poke(&self) {
-        let mut state = lock(&self.state);
-        if !state.poked {
-            state.poked = true;
+        if !self.poked.swap(true, Ordering::AcqRel) {
+            // Between the thread's last look and its sleep nobody gets this lock, so it cannot miss the call.
+            drop(lock(&self.state));
             self.changed.notify_one();
         }
     }
@@ -80,17 +81,18 @@ impl Reports {
     /// The next things to report, or none after `limit`; `None` when closed and empty.
     fn wait(&self, limit: Option<Duration>) -> Option<(VecDeque<Item>, u64)> {
         let state = lock(&self.state);
-        let idle = |state: &mut State| state.waiting.is_empty() && !state.poked && !state.closed;
+        let poked = || self.poked.load(Ordering::Acquire);
+        let idle = |state: &mut State| state.waiting.is_empty() && !poked() && !state.closed;
         let mut state = match limit {
             Some(limit) => {
                 self.changed.wait_timeout_while(state, limit, idle).unwrap_or_else(PoisonError::into_inner).0
             }
             None => self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner),
         };
-        if state.closed && state.waiting.is_empty() && !state.poked {
+        if state.closed && state.waiting.is_empty() && !poked() {
             return None;
         }
-        state.poked = false;
+        self.poked.store(false, Ordering::Release);
         Some((take(&mut state.waiting), take(&mut state.lost)))
     }
 

@@ -131,7 +131,7 @@ impl Request {
 impl Drop for Request {
     fn drop(&mut self) {
         let Some(connector) = self.connector.upgrade() else { return };
-        if let Some(session) = connector.dispatch(|dispatch| dispatch.release(Now::read(), self.call)) {
+        if let Some(session) = connector.dispatch(|dispatch| dispatch.release(Now::read, self.call)) {
             connector.answered(session);
         }
     }

@@ -10,9 +10,11 @@ mod rate;
 mod remembered;
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustc_hash::FxBuildHasher;
 
 use crate::protocol::{self, BadCommand, CommandRequest, Response, ResponseFormat};
 use crate::settings::Settings;
@@ -78,8 +80,6 @@ pub struct Dispatch {
     /// The unanswered ones by their key.
     running: HashMap<Key, CallId>,
     remembered: Remembered,
-    /// Tells a request from another with the same id.
-    fingerprints: RandomState,
     wanted: Wanted,
     notices: VecDeque<Notice>,
     counts: CallCounts,
@@ -121,8 +121,11 @@ struct Limits {
 }
 
 /// What makes two COMMANDs the same: ids are the application's, and each group is an application of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
+/// Shared, because several tables have it.
+type Key = Arc<KeyParts>;
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct KeyParts {
     group_id: Arc<str>,
     id: Box<str>,
 }
@@ -204,7 +207,6 @@ impl Dispatch {
             held: HashMap::new(),
             running: HashMap::new(),
             remembered: Remembered::new(settings),
-            fingerprints: RandomState::new(),
             wanted,
             notices: VecDeque::new(),
             counts: CallCounts::default(),
@@ -263,7 +265,7 @@ impl Dispatch {
         let Some(group_id) = self.sessions.get(&session).map(|calls| calls.group_id.clone()) else {
             return Verdict::Handled;
         };
-        let key = Key { group_id, id: Box::from(id) };
+        let key = Arc::new(KeyParts { group_id, id: Box::from(id) });
         match self.decide(now, session, &key, request) {
             Ok((fingerprint, request)) => Verdict::Call(self.begin(now, session, key, fingerprint, request)),
             Err(Handled::Joined) => {
@@ -320,7 +322,8 @@ impl Dispatch {
         if protocol::json_depth(body) > self.limits.max_json_depth {
             return turn(Decision::Malformed, 400, "parameters: nested too deeply");
         }
-        let fingerprint = self.fingerprints.hash_one((&request.method, &request.uri, &request.body));
+        // Quick rather than strong: an application that makes two requests look alike only deceives itself.
+        let fingerprint = FxBuildHasher.hash_one((&request.method, &request.uri, &request.body));
         if let Some(running) = self.running.get(key) {
             let Some(call) = self.held.get_mut(running).and_then(|held| held.call.as_mut()) else {
                 return Err(Handled::Joined);
@@ -408,11 +411,11 @@ impl Dispatch {
     }
 
     /// The host has let go of the request. Without an answer it gets one here, and the session to wake is returned.
-    pub fn release(&mut self, now: Now, call: CallId) -> Option<SessionId> {
+    pub fn release(&mut self, now: impl FnOnce() -> Now, call: CallId) -> Option<SessionId> {
         let unanswered = self.held.get(&call).is_some_and(|held| held.call.is_some());
         let session = if unanswered {
             self.counts.missing += 1;
-            self.answer(now, call, &protocol::error_response(500, "the host gave no answer"))
+            self.answer(now(), call, &protocol::error_response(500, "the host gave no answer"))
         } else {
             None
         };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{AuditRecord, Dispatch, Expired, Notice, Policy, SessionId, Step, Verdict, Wanted};
+use super::{AuditRecord, CallId, Dispatch, Expired, Notice, Policy, SessionId, Step, Verdict, Wanted};
 use crate::protocol::{BadCommand, CommandRequest, Response};
 use crate::settings::Settings;
 use crate::time::Now;
@@ -48,6 +48,11 @@ impl World {
         let request =
             CommandRequest { uri: uri.into(), method: method.into(), headers: vec![], body: body.map(Into::into) };
         self.dispatch.request(self.at(milliseconds), session, id, &Ok(request))
+    }
+
+    fn release(&mut self, milliseconds: u64, call: CallId) -> Option<SessionId> {
+        let now = self.at(milliseconds);
+        self.dispatch.release(|| now, call)
     }
 
     /// What the audit was told, in short.
@@ -143,7 +148,7 @@ fn the_deadline_holds_even_when_its_timer_is_late() {
     let (mut world, session) = World::new(|s| s.dispatch_timeout = Duration::from_millis(100));
     let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
     assert_eq!(world.dispatch.respond(world.at(100), call, &ok()), Err(Expired));
-    world.dispatch.release(world.at(100), call);
+    world.release(100, call);
     world.dispatch.timeout(world.at(200), session);
     assert_eq!(world.answers(session), expected(&[("1", 504)]));
     let counts = world.dispatch.counts();
@@ -167,8 +172,8 @@ fn a_repeat_on_the_next_session_keeps_its_deadline_though_a_later_call_came_befo
 fn a_request_that_the_host_lets_go_of_is_answered_with_500() {
     let (mut world, session) = World::new(|_| ());
     let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
-    assert_eq!(world.dispatch.release(world.at(1), call), Some(session));
-    assert_eq!(world.dispatch.release(world.at(1), call), None);
+    assert_eq!(world.release(1, call), Some(session));
+    assert_eq!(world.release(1, call), None);
     assert_eq!(world.answers(session), expected(&[("1", 500)]));
     assert_eq!(world.dispatch.counts().missing, 1);
 }
@@ -181,7 +186,7 @@ fn too_many_get_503_until_the_host_lets_go_of_one() {
     world.dispatch.respond(world.at(2), call, &ok()).unwrap();
     assert_eq!(world.ask(3, session, "3"), Verdict::Handled, "answered but still in the host's hands");
     assert_eq!(world.answers(session), expected(&[("2", 503), ("1", 200), ("3", 503)]));
-    world.dispatch.release(world.at(0), call);
+    world.release(0, call);
     assert!(matches!(world.ask(4, session, "2"), Verdict::Call(_)), "a 503 is not remembered");
 }
 
@@ -197,7 +202,7 @@ fn the_window_is_bounded_by_count_bytes_and_age() {
     let answered = |world: &mut World, session, id: &str, at| {
         let Verdict::Call(call) = world.ask(at, session, id) else { panic!("{id} was remembered") };
         world.dispatch.respond(world.at(at), call, &ok()).unwrap();
-        world.dispatch.release(world.at(0), call);
+        world.release(0, call);
     };
     let (mut world, session) = World::new(|s| s.remembered_count = 2);
     for id in ["1", "2", "3"] {
@@ -331,7 +336,7 @@ fn the_host_is_told_of_what_is_not_wanted_any_more() {
     world.dispatch.set_tag(calls[0], 11);
     assert!(world.dispatch.is_wanted(world.at(99), calls[0]));
     assert!(!world.dispatch.is_wanted(world.at(100), calls[0]));
-    world.dispatch.release(world.at(0), calls[1]);
+    world.release(0, calls[1]);
     world.dispatch.timeout(world.at(100), session);
     let cancelled = |world: &mut World| {
         let audit = world.audit().into_iter();

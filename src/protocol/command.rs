@@ -219,8 +219,9 @@ impl Response {
         if let Some(index) = headers.iter().position(|(name, value)| !(fits(name, value) && is_header(name, value))) {
             return Err(ResponseError::Header(index));
         }
-        let headers = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-        Ok(Response { status_code, headers, body })
+        let mut response = Response { status_code, headers, body };
+        response.headers.iter_mut().for_each(|(name, _)| name.make_ascii_lowercase());
+        Ok(response)
     }
 
     /// Adds a header of our own, which needs no check.

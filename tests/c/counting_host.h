@@ -17,7 +17,7 @@ struct counting_host {
   {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT}
 
 static inline void counting_on_event(const nbwss_event *event, void *user_data) {
-  struct counting_host *host = user_data;
+  struct counting_host *host = (struct counting_host *)user_data; /* C++ wants the cast */
   CHECK(event->struct_size >= sizeof *event);
   CHECK(event->host_name.len > 0 && event->group_id.len > 0);
   switch (event->kind) {
@@ -29,7 +29,7 @@ static inline void counting_on_event(const nbwss_event *event, void *user_data) 
 }
 
 static inline void counting_on_delivery(const nbwss_delivery *delivery, void *user_data) {
-  struct counting_host *host = user_data;
+  struct counting_host *host = (struct counting_host *)user_data;
   CHECK(delivery->struct_size >= sizeof *delivery);
   CHECK(delivery->sequence > 0 && delivery->group_id.len > 0);
   CHECK((delivery->outcome == NBWSS_DELIVERED) == (delivery->reason.len == 0));
@@ -37,7 +37,7 @@ static inline void counting_on_delivery(const nbwss_delivery *delivery, void *us
 }
 
 static inline void counting_destructor(void *user_data) {
-  struct counting_host *host = user_data;
+  struct counting_host *host = (struct counting_host *)user_data;
   counter_raise(&host->destructors);
 }
 

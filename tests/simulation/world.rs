@@ -380,7 +380,7 @@ impl World {
                 let response = Response::new(200, vec![], Some(body)).expect("valid");
                 // Too late is one of the things that happen.
                 let _ = self.dispatch.respond(now, call, &response);
-                self.dispatch.release(now, call);
+                self.dispatch.release(|| now, call);
             }
             Event::Fault => self.fault(),
             Event::Calm => {

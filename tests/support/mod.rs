@@ -2,6 +2,7 @@
 //! talked to over its standard input and listened to over its JSON events. Nothing here outlives its test.
 #![allow(dead_code)] // each test file uses its own part
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,9 @@ pub const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Flags under which every C file of the project compiles without a word.
 pub const C_FLAGS: [&str; 7] = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread", "-g"];
+
+/// And every C++ file.
+pub const CPP_FLAGS: [&str; 7] = ["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread", "-g"];
 
 /// The project's directory.
 pub fn root() -> &'static Path {
@@ -89,10 +93,18 @@ pub fn library_dir(scratch: &Scratch) -> PathBuf {
 
 /// Compiles a C program against the public header and the shared library. Any warning fails the test.
 pub fn compile_c(scratch: &Scratch, name: &str, sources: &[PathBuf]) -> PathBuf {
+    compile(scratch, name, "gcc", &C_FLAGS, sources)
+}
+
+/// The same with another compiler and its flags. NBWSS_SANITIZE, say `address`, adds the sanitizer that the library
+/// in NBWSS_LIBRARY was built with: its runtime comes with the program.
+pub fn compile(scratch: &Scratch, name: &str, compiler: &str, flags: &[&str], sources: &[PathBuf]) -> PathBuf {
     let program = scratch.join(name);
     let lib = library_dir(scratch);
-    let output = Command::new("gcc")
-        .args(C_FLAGS)
+    let sanitizer = std::env::var("NBWSS_SANITIZE").ok();
+    let output = Command::new(compiler)
+        .args(flags)
+        .args(sanitizer.map(|kind| format!("-fsanitize={kind}")))
         .arg("-I")
         .arg(root().join("include"))
         .arg("-o")
@@ -103,9 +115,9 @@ pub fn compile_c(scratch: &Scratch, name: &str, sources: &[PathBuf]) -> PathBuf 
         .arg("-lnbwss")
         .arg(format!("-Wl,-rpath,{}", lib.display()))
         .output()
-        .expect("gcc can be run (apt-get install gcc)");
+        .unwrap_or_else(|error| panic!("{compiler}: {error} (make deps installs it)"));
     let words = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && words.is_empty(), "gcc, {name}:\n{words}");
+    assert!(output.status.success() && words.is_empty(), "{compiler}, {name}:\n{words}");
     program
 }
 
@@ -304,14 +316,71 @@ impl Cloud {
         self.type_and_await(format!("send {method} {uri} {body}").trim_end(), uri)
     }
 
+    /// Sends a COMMAND with this id and this payload, a JSON text that may hold whatever no application should send.
+    pub fn command(&mut self, id: &str, payload: &str) {
+        self.type_line(&format!(
+            r#"raw {{"version":"1.0","id":"{id}","type":"COMMAND","subType":"REQUEST","timeStamp":1459829674,"payload":{payload}}}"#
+        ));
+    }
+
+    /// All answers so far to COMMANDs with this id.
+    pub fn answers_to(&self, id: &str) -> Vec<Value> {
+        self.events().into_iter().filter(|event| event["event"] == "response" && event["id"] == id).collect()
+    }
+
+    /// The number-th answer, counted from 1, to COMMANDs with this id.
+    pub fn wait_for_answer(&self, id: &str, number: usize) -> Value {
+        self.wait_until(&format!("answer number {number} to {id}"), |events| {
+            events.iter().filter(|event| event["event"] == "response" && event["id"] == id).nth(number - 1).cloned()
+        })
+    }
+
+    /// Sends a COMMAND as [`Cloud::command`] does, and waits for its answer.
+    pub fn ask_as(&mut self, id: &str, payload: &str) -> Value {
+        let before = self.answers_to(id).len();
+        self.command(id, payload);
+        self.wait_for_answer(id, before + 1)
+    }
+
+    /// Sends many requests at once, all of which must be answered, and returns how often each status came.
+    pub fn flood(&mut self, count: usize, method: &str, uri: &str) -> BTreeMap<u64, usize> {
+        let before = self.events().iter().filter(|event| is_response(event, uri)).count();
+        self.type_line(&format!("flood {count} {method} {uri}"));
+        self.wait_until(&format!("{count} responses to {uri}"), |events| {
+            let new: Vec<&Value> = events.iter().filter(|event| is_response(event, uri)).skip(before).collect();
+            let mut statuses = BTreeMap::new();
+            for response in &new {
+                *statuses.entry(response["statusCode"].as_u64()?).or_default() += 1;
+            }
+            (new.len() == count).then_some(statuses)
+        })
+    }
+
+    /// Waits until it was notified of a job in this state.
+    pub fn await_job(&self, id: u64, state: &str) {
+        self.wait_until(&format!("job {id} {state}"), |events| {
+            let data = |event: &Value| event["payload"].as_array().cloned().unwrap_or_default();
+            let elements = events.iter().flat_map(data);
+            let entries = elements.flat_map(|e| e["data"].as_array().cloned().unwrap_or_default());
+            entries.into_iter().find(|entry| entry["jobId"] == id && entry["state"] == state)
+        });
+    }
+
     /// Ends it. All must have gone as the protocol has it: nothing failed, no complaint about the connector.
-    pub fn finish(mut self) {
+    pub fn finish(self) {
+        self.finish_with(&[]);
+    }
+
+    /// Ends it, with just these complaints in this order, each given by some of its words.
+    pub fn finish_with(mut self, expected: &[&str]) {
         self.type_line("quit");
         self.wait_until_closed();
         let status = self.child.wait().expect("the cloud application's exit status");
         let mut complaints = self.events();
         complaints.retain(|event| event["event"] == "protocol-error" || event["event"] == "failed");
-        assert!(status.success() && complaints.is_empty(), "cloud_app: {status}, {complaints:#?}");
+        let says = |(complaint, words): (&Value, &&str)| complaint["why"].as_str().unwrap_or_default().contains(words);
+        let as_expected = complaints.len() == expected.len() && complaints.iter().zip(expected).all(says);
+        assert!(status.success() == expected.is_empty() && as_expected, "cloud_app: {status}, {complaints:#?}");
     }
 
     fn wait_until_closed(&self) {
