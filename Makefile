@@ -8,7 +8,7 @@ MAJOR := $(shell sed -n 's/^version = "\([0-9]*\)\..*/\1/p' Cargo.toml | head -n
 RELEASE := target/release
 WARNINGS := -std=c11 -Wall -Wextra -Wpedantic -Werror
 
-.PHONY: all demo test test-release lint generate deps clean
+.PHONY: all demo test test-release bench lint generate deps clean
 
 all: $(RELEASE)/libnbwss.so.$(MAJOR)
 
@@ -37,6 +37,10 @@ test: deps
 # The C programs and the symbols once more, on the file that is shipped.
 test-release: deps all
 	NBWSS_LIBRARY=$(CURDIR)/$(RELEASE)/libnbwss.so $(CARGO) test --test header --test c_surface
+
+# The library's speed beside other clients', one in C++ among them where Debian's packages for it are there.
+bench:
+	$(CARGO) bench --bench throughput
 
 lint:
 	$(CARGO) fmt --check

@@ -18,9 +18,13 @@ use crate::server::{Server, Work};
 /// Notification messages in flight: as many as the library has by default.
 const WINDOW: usize = 8;
 
+/// The name of the client's thread.
+pub const THREAD: &str = "bare";
+
 /// Starts the client on a thread of its own; it ends when the runtime is dropped.
 pub fn start(server: &Server, work: Work) -> Runtime {
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        Builder::new_multi_thread().worker_threads(1).thread_name(THREAD).enable_all().build().expect("a runtime");
     let (port, ca_file) = (server.port(), server.ca_file());
     runtime.spawn(async move { run(port, &ca_file, work).await });
     runtime

@@ -1,9 +1,9 @@
 //! The other end: a cloud application that is as fast as it can be, so that the client is what is measured.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use nbwss::protocol::notification::Job;
@@ -30,7 +30,15 @@ pub struct Server {
     runtime: Option<tokio::runtime::Runtime>,
     port: u16,
     dir: PathBuf,
-    operations: Arc<AtomicU64>,
+    seen: Arc<Seen>,
+}
+
+/// What the server sees of the client's work.
+#[derive(Default)]
+struct Seen {
+    operations: AtomicU64,
+    /// From the flush of a command to its answer; filled when one is outstanding.
+    latencies: Mutex<Vec<Duration>>,
 }
 
 impl Server {
@@ -51,21 +59,21 @@ impl Server {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let operations = Arc::new(AtomicU64::new(0));
-        let counter = operations.clone();
+        let seen = Arc::new(Seen::default());
+        let for_task = seen.clone();
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, counter) = (acceptor.clone(), counter.clone());
+                let (acceptor, seen) = (acceptor.clone(), for_task.clone());
                 tokio::spawn(async move {
                     stream.set_nodelay(true).expect("a socket");
                     let Ok(stream) = acceptor.accept(stream).await else { return };
                     let config = WebSocketConfig::default().write_buffer_size(16 << 10).read_buffer_size(64 << 10);
                     let socket = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await;
-                    let _ = serve(socket.expect("an upgrade"), work, &counter).await;
+                    let _ = serve(socket.expect("an upgrade"), work, &seen).await;
                 });
             }
         });
-        Server { runtime: Some(runtime), port, dir, operations }
+        Server { runtime: Some(runtime), port, dir, seen }
     }
 
     pub fn ca_file(&self) -> PathBuf {
@@ -83,9 +91,14 @@ impl Server {
         )
     }
 
-    /// Operations per second, while the client's side does `meanwhile`.
-    pub fn measure(&self, duration: Duration, meanwhile: impl FnMut()) -> f64 {
-        crate::rate(&self.operations, duration, meanwhile)
+    /// How many operations there have been.
+    pub fn operations(&self) -> u64 {
+        self.seen.operations.load(Ordering::Relaxed)
+    }
+
+    /// The latencies since the last look; none unless one command is outstanding.
+    pub fn take_latencies(&self) -> Vec<Duration> {
+        std::mem::take(&mut self.seen.latencies.lock().expect("no panic"))
     }
 }
 
@@ -100,11 +113,12 @@ impl Drop for Server {
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
 /// Reads everything that is there, answers it, flushes once: as fast as this WebSocket implementation goes.
-async fn serve(mut socket: Socket, work: Work, operations: &AtomicU64) -> Result<(), Error> {
+async fn serve(mut socket: Socket, work: Work, seen: &Seen) -> Result<(), Error> {
     let Some(connect) = socket.next().await else { return Ok(()) };
     let answer = envelope(id_of(connect?.to_text()?), "CONNECT", "RESPONSE", r#"{"valid":true}"#);
     socket.send(Message::text(answer)).await?;
     let mut commands = 0;
+    let mut flushed = Instant::now();
     if let Work::Commands { outstanding } = work {
         for _ in 0..outstanding {
             socket.feed(Message::text(command(&mut commands))).await?;
@@ -113,16 +127,22 @@ async fn serve(mut socket: Socket, work: Work, operations: &AtomicU64) -> Result
     }
     while let Some(first) = socket.next().await {
         let mut message = first?;
+        if let Work::Commands { outstanding: 1 } = work {
+            seen.latencies.lock().expect("no panic").push(flushed.elapsed());
+        }
         loop {
             if let Message::Text(text) = &message {
                 let reply = match work {
                     Work::Commands { .. } => {
-                        operations.fetch_add(1, Ordering::Relaxed);
+                        // A refusal would be quick; the first answer tells.
+                        let is_first = seen.operations.load(Ordering::Relaxed) == 0;
+                        assert!(!is_first || text.contains(r#""statusCode":200"#), "{text}");
+                        seen.operations.fetch_add(1, Ordering::Relaxed);
                         command(&mut commands)
                     }
                     Work::Notifications => {
                         let objects = text.matches("\"object\"").count();
-                        operations.fetch_add(objects as u64, Ordering::Relaxed);
+                        seen.operations.fetch_add(objects as u64, Ordering::Relaxed);
                         envelope(id_of(text), "NOTIFICATION", "RESPONSE", "[]")
                     }
                 };
@@ -133,6 +153,7 @@ async fn serve(mut socket: Socket, work: Work, operations: &AtomicU64) -> Result
                 _ => break,
             }
         }
+        flushed = Instant::now();
         socket.flush().await?;
     }
     Ok(())
