@@ -535,7 +535,7 @@ nbwss_status nbwss_options_set_int_n(struct nbwss_options *options, struct nbwss
 nbwss_status nbwss_options_set_bool_n(struct nbwss_options *options, struct nbwss_str key, bool value);
 
 /// Sets the callback for REST calls. Without one they are answered with 501; without a rule in the setting
-/// `dispatch.policy` that allows them, with 403.
+/// `dispatch.policy` that allows them, with 403. With `dispatch.forward.url` the library makes the calls itself.
 ///
 /// On `NBWSS_OK` the options own `user_data`: `destructor` runs exactly once, after the last call, when the
 /// options are freed (or the callback is replaced) and every connector made with it is destroyed; on the thread

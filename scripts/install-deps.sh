@@ -12,6 +12,10 @@ need clang clang
 need clang++ clang
 need nm binutils
 need valgrind valgrind
+need nginx nginx
+need openssl openssl
+# What clang's -fsanitize=address links; gcc brings its own.
+[[ -e $(clang -print-file-name=libclang_rt.asan-x86_64.a 2>/dev/null) ]] || missing+=(libclang-rt-dev)
 # The independent endpoint runs on Debian's own Python.
 /usr/bin/python3 -c 'import websockets' 2>/dev/null || missing+=(python3-websockets)
 

@@ -112,3 +112,15 @@ pub enum Error {
     #[error("internal error, please report: {0}")]
     Panic(String),
 }
+
+/// What happened, and why, and why that.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -23,6 +23,8 @@ mod error;
 #[allow(unsafe_code)]
 mod ffi;
 #[forbid(unsafe_code)]
+mod forward;
+#[forbid(unsafe_code)]
 pub mod outbox;
 #[forbid(unsafe_code)]
 mod panics;

@@ -53,6 +53,10 @@ pub struct Settings {
     pub remembered_bytes: usize,
     pub remembered_time: Duration,
     pub max_response_bytes: usize,
+    pub forward_url: String,
+    pub forward_ca_file: Option<PathBuf>,
+    pub forward_timeout: Duration,
+    pub forward_max_connections: usize,
     pub outbox_max_count: usize,
     pub outbox_max_bytes: usize,
     pub notification_max_bytes: usize,
@@ -87,6 +91,8 @@ pub enum Field {
     Count(u64, u64, fn(&mut Settings) -> &mut usize),
     /// A number of bytes within the bounds.
     Bytes(u64, u64, fn(&mut Settings) -> &mut usize),
+    /// Text without control characters.
+    Text(fn(&mut Settings) -> &mut String),
     /// A file's path; empty for none.
     Path(fn(&mut Settings) -> &mut Option<PathBuf>),
     /// A JSON key: 1 to 64 letters, digits, `_`, `-` or `.`.
@@ -310,6 +316,32 @@ pub const TABLE: &[Setting] = &[
         meaning: "How long an answer is remembered.",
     },
     Setting {
+        key: "dispatch.forward.url",
+        default: "",
+        field: Field::Text(|s| &mut s.forward_url),
+        meaning: "The REST server that requests are forwarded to: http://host:port, https://host:port or \
+                  unix:/path/to.sock; empty for the request callback.",
+    },
+    Setting {
+        key: "dispatch.forward.caFile",
+        default: "",
+        field: Field::Path(|s| &mut s.forward_ca_file),
+        meaning: "PEM file with the certificate authorities to trust for an https:// server; empty for the system's.",
+    },
+    Setting {
+        key: "dispatch.forward.timeout",
+        default: "25000",
+        field: Field::Milliseconds(1, 86_400_000, |s| &mut s.forward_timeout),
+        meaning: "Deadline of a forwarded request, the wait for a free connection included; after it the peer gets 504. \
+                  Below dispatch.timeout, the peer learns why.",
+    },
+    Setting {
+        key: "dispatch.forward.maxConnections",
+        default: "8",
+        field: Field::Count(1, 1024, |s| &mut s.forward_max_connections),
+        meaning: "Requests forwarded at a time at the most, each over a connection of its own; the others wait.",
+    },
+    Setting {
         key: "shutdown.timeout",
         default: "5000",
         field: Field::Milliseconds(1, 3_600_000, |s| &mut s.shutdown_timeout),
@@ -351,6 +383,10 @@ impl Default for Settings {
             remembered_bytes: 0,
             remembered_time: Duration::ZERO,
             max_response_bytes: 0,
+            forward_url: String::new(),
+            forward_ca_file: None,
+            forward_timeout: Duration::ZERO,
+            forward_max_connections: 0,
             outbox_max_count: 0,
             outbox_max_bytes: 0,
             notification_max_bytes: 0,
@@ -397,6 +433,12 @@ impl Setting {
             }
             Field::Count(min, max, field) => *field(settings) = self.size(value, min, max, "")?,
             Field::Bytes(min, max, field) => *field(settings) = self.size(value, min, max, "bytes")?,
+            Field::Text(field) => {
+                if value.chars().any(char::is_control) {
+                    return Err(self.invalid(value, "text without control characters"));
+                }
+                *field(settings) = value.to_owned();
+            }
             Field::Path(field) => {
                 if value.contains('\0') {
                     return Err(self.invalid(value, "a path without a NUL character"));
@@ -448,7 +490,7 @@ impl Setting {
 }
 
 /// Foreign text as an error may show it: short, and on one line.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text.chars().take(64).flat_map(char::escape_debug).collect()
 }
 

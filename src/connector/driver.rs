@@ -17,6 +17,7 @@ use super::shared::{GATHERING, Link, Shared};
 use super::sync::lock;
 use crate::dispatch::{SessionId, Verdict};
 use crate::endpoint::Endpoint;
+use crate::error::with_causes;
 use crate::protocol::Undecodable;
 use crate::session::{End, Received, Session, Transmit};
 use crate::supervisor::{AttemptId, Ended};
@@ -83,17 +84,6 @@ impl Drop for Attempt {
         self.shared.attempt_ended.notify_all();
         self.shared.control_changed.notify_one();
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// The task of one attempt.

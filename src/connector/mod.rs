@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use crate::dispatch::Policy;
 use crate::endpoint::{self, Details};
 use crate::error::Error;
+use crate::forward::Forwarder;
 use crate::panics;
 use crate::protocol::notification::{self, Image, Job};
 use crate::settings::Settings;
@@ -57,7 +58,8 @@ impl Connector {
     /// Makes a connector that is not started: it takes endpoints and notifications but dials nobody.
     ///
     /// # Errors
-    /// [`Error::File`] or [`Error::Tls`] for `tls.caFile`; [`Error::System`] where a thread cannot be made.
+    /// [`Error::File`] or [`Error::Tls`] for a file with certificate authorities; [`Error::InvalidValue`] for
+    /// `dispatch.forward.url`; [`Error::System`] where a thread cannot be made.
     pub fn new(settings: Settings, host: Arc<dyn Host>) -> Result<Connector, Error> {
         let trust = Trust::load(settings.ca_file.as_deref())?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -67,8 +69,12 @@ impl Connector {
             .max_blocking_threads(16)
             .build()
             .map_err(|source| Error::System { what: "the I/O runtime cannot be made", source })?;
-        let inline = settings.dispatch_inline;
-        let call_threads = if inline { 0 } else { settings.dispatch_threads };
+        let runner = match Forwarder::new(&settings)? {
+            Some(forwarder) => Runner::Forward(Arc::new(forwarder)),
+            None if settings.dispatch_inline => Runner::Inline(host.clone()),
+            None => Runner::Threads,
+        };
+        let call_threads = if matches!(runner, Runner::Threads) { settings.dispatch_threads } else { 0 };
         let shared = Arc::new(Shared::new(settings, trust, host.wants()));
         let connector = Connector {
             shared,
@@ -76,10 +82,7 @@ impl Connector {
             owned: Mutex::new(Owned { threads: Vec::new(), host: Some(host.clone()) }),
         };
         let made = connector
-            .spawn("nbwss-io", {
-                let runner = if inline { Runner::Inline(host.clone()) } else { Runner::Threads };
-                move |shared| io_thread(runtime, shared, runner)
-            })
+            .spawn("nbwss-io", move |shared| io_thread(runtime, shared, runner))
             .and_then(|()| connector.spawn_with_host("nbwss-report", &host, reports::run))
             .and_then(|()| {
                 (0..call_threads)

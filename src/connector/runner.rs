@@ -7,6 +7,8 @@ use super::host::{Host, LogLevel};
 use super::request::Request;
 use super::shared::Shared;
 use crate::endpoint::Endpoint;
+use crate::error::with_causes;
+use crate::forward::Forwarder;
 use crate::panics;
 
 /// Takes the requests that were read in one turn.
@@ -16,10 +18,12 @@ pub(super) enum Runner {
     Threads,
     /// Here and now, on the thread of the sessions.
     Inline(Arc<dyn Host>),
+    /// Not the callback: the host's own server gets the calls.
+    Forward(Arc<Forwarder>),
 }
 
 impl Runner {
-    pub(super) fn run(&self, shared: &Shared, endpoint: &Arc<Endpoint>, requests: &mut Vec<Request>) {
+    pub(super) fn run(&self, shared: &Arc<Shared>, endpoint: &Arc<Endpoint>, requests: &mut Vec<Request>) {
         match self {
             Runner::Threads => shared.calls.push_all(requests),
             Runner::Inline(host) => {
@@ -31,8 +35,25 @@ impl Runner {
                     shared.watchdog.end();
                 }
             }
+            Runner::Forward(forwarder) => {
+                for request in requests.drain(..) {
+                    tokio::spawn(forward(shared.clone(), forwarder.clone(), request));
+                }
+            }
         }
     }
+}
+
+async fn forward(shared: Arc<Shared>, forwarder: Arc<Forwarder>, request: Request) {
+    let answer = forwarder.forward(request.method(), request.uri(), request.headers(), request.body()).await;
+    // An error means that nobody waits any more.
+    let _ = match answer {
+        Ok(response) => request.respond(&response),
+        Err(failure) => {
+            shared.log(LogLevel::Warn, format_args!("a call was not forwarded: {}", with_causes(&failure)));
+            request.fail(failure.status_code(), &failure.to_string())
+        }
+    };
 }
 
 /// One call of the host. An unwinding callback drops the request, which answers it.

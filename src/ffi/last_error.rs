@@ -1,10 +1,9 @@
 //! The words for a thread's last failed call.
 
 use std::cell::RefCell;
-use std::error::Error as _;
 
 use super::str::nbwss_str;
-use crate::error::Error;
+use crate::error::{Error, with_causes};
 
 thread_local! {
     /// Ends in NUL, which does not count towards the length that C sees.
@@ -13,13 +12,7 @@ thread_local! {
 
 /// Keeps the error's text and those of its causes.
 pub(super) fn set(error: &Error) {
-    let mut text = error.to_string().replace('\0', "\u{fffd}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
+    let mut text = with_causes(error).replace('\0', "\u{fffd}");
     text.push('\0');
     // A thread that is ending has nobody left to tell.
     let _ = LAST.try_with(|last| *last.borrow_mut() = text);

@@ -37,7 +37,7 @@ mod tests {
             assert!(pauses.iter().all(|pause| *pause <= bound), "{failures}");
             for quarter in 0..4 {
                 let range = bound * quarter / 4..bound * (quarter + 1) / 4;
-                let share = pauses.iter().filter(|pause| range.contains(pause)).count();
+                let share = pauses.iter().filter(|pause| range.contains(*pause)).count();
                 assert!((150..350).contains(&share), "{failures}: {share} of 1000 in quarter {quarter}");
             }
         }

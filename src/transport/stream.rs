@@ -1,4 +1,4 @@
-//! A TCP stream whose writes cannot raise SIGPIPE.
+//! A stream socket whose writes cannot raise SIGPIPE.
 
 use std::io;
 use std::pin::Pin;
@@ -6,8 +6,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use tokio::io::Interest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 
 /// Unacknowledged data for this long means that the connection is dead. Longer than a bad minute, and a
 /// second line of defence behind the pings.
@@ -17,7 +21,14 @@ const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(60);
 /// has no such flag: a peer's reset would then kill a host that has the default SIGPIPE disposition. So this
 /// wrapper does not pass vectored writes on.
 #[derive(Debug)]
-pub(super) struct QuietStream(TcpStream);
+pub(crate) struct QuietStream(Socket);
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
 
 impl QuietStream {
     pub(super) fn new(stream: TcpStream) -> QuietStream {
@@ -27,26 +38,65 @@ impl QuietStream {
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_LIMIT));
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = SockRef::from(&stream).set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(UNACKNOWLEDGED_LIMIT));
-        QuietStream(stream)
+        QuietStream(Socket::Tcp(stream))
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixStream> for QuietStream {
+    fn from(stream: UnixStream) -> QuietStream {
+        QuietStream(Socket::Unix(stream))
+    }
+}
+
+/// The standard library has written to Unix sockets without the signal only since Rust 1.90, so the flag is
+/// given here.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn poll_write_unix(stream: &UnixStream, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    loop {
+        std::task::ready!(stream.poll_write_ready(cx))?;
+        let send = || SockRef::from(stream).send_with_flags(buf, libc::MSG_NOSIGNAL);
+        match stream.try_io(Interest::WRITABLE, send) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return Poll::Ready(sent),
+        }
     }
 }
 
 impl AsyncRead for QuietStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        match &mut self.0 {
+            Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            #[cfg(unix)]
+            Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
     }
 }
 
 impl AsyncWrite for QuietStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        match &mut self.0 {
+            Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Socket::Unix(stream) => poll_write_unix(stream, cx, buf),
+            #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+            Socket::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        match &mut self.0 {
+            Socket::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(unix)]
+            Socket::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        match &mut self.0 {
+            Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(unix)]
+            Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }

@@ -22,18 +22,23 @@ impl Trust {
     /// # Errors
     /// [`Error::File`] where the file cannot be read, [`Error::Tls`] where there is no usable certificate.
     pub(crate) fn load(ca_file: Option<&Path>) -> Result<Trust, Error> {
+        Trust::load_for("tls.caFile", ca_file)
+    }
+
+    /// As [`Trust::load`], for the setting with this key.
+    pub(crate) fn load_for(key: &str, ca_file: Option<&Path>) -> Result<Trust, Error> {
         let certificates = match ca_file {
-            Some(path) => read_pem(path)?,
+            Some(path) => read_pem(key, path)?,
             None => system_certificates(),
         };
         let mut roots = RootCertStore::empty();
         let (usable, _) = roots.add_parsable_certificates(certificates);
         if usable == 0 {
             return Err(Error::Tls(match ca_file {
-                Some(path) => format!("tls.caFile: {} holds no usable certificate", path.display()),
-                None => "the system has no certificate authorities: install its ca-certificates package, or set \
-                         tls.caFile"
-                    .to_owned(),
+                Some(path) => format!("{key}: {} holds no usable certificate", path.display()),
+                None => format!(
+                    "the system has no certificate authorities: install its ca-certificates package, or set {key}"
+                ),
             }));
         }
         let provider: Arc<CryptoProvider> = rustls::crypto::aws_lc_rs::default_provider().into();
@@ -57,15 +62,15 @@ impl Trust {
 }
 
 /// The name that the certificate must be for.
-pub(super) fn server_name(host: &str) -> Option<ServerName<'static>> {
+pub(crate) fn server_name(host: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(host.to_owned()).ok()
 }
 
-fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+fn read_pem(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let unreadable = |why: String| Error::File { path: PathBuf::from(path), why, source: None };
     CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
-        .map_err(|error| unreadable(format!("tls.caFile cannot be read as PEM certificates: {error}")))
+        .map_err(|error| unreadable(format!("{key} cannot be read as PEM certificates: {error}")))
 }
 
 /// Where the distributions keep their certificate authorities. The list is our own because the usual way to
