@@ -8,7 +8,7 @@ MAJOR := $(shell sed -n 's/^version = "\([0-9]*\)\..*/\1/p' Cargo.toml | head -n
 RELEASE := target/release
 WARNINGS := -std=c11 -Wall -Wextra -Wpedantic -Werror
 
-.PHONY: all demo test test-release bench lint generate deps clean
+.PHONY: all demo test test-release test-asan bench lint generate deps clean
 
 all: $(RELEASE)/libnbwss.so.$(MAJOR)
 
@@ -37,6 +37,16 @@ test: deps
 # The C programs and the symbols once more, on the file that is shipped.
 test-release: deps all
 	NBWSS_LIBRARY=$(CURDIR)/$(RELEASE)/libnbwss.so $(CARGO) test --test header --test c_surface
+
+# The C programs once more under AddressSanitizer, the library's Rust included. The flag is not a stable one, so
+# RUSTC_BOOTSTRAP has the stable compiler take it, for this build only.
+ASAN_TARGET := x86_64-unknown-linux-gnu
+test-asan: deps
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
+	  $(CARGO) build --lib --target $(ASAN_TARGET) --target-dir target/asan
+	$(CARGO) build --example cloud_app
+	NBWSS_LIBRARY=$(CURDIR)/target/asan/$(ASAN_TARGET)/debug/libnbwss.so NBWSS_SANITIZE=address \
+	  $(CARGO) test --test c_surface --test host_example -- --skip valgrind
 
 # The library's speed beside other clients', one in C++ among them where Debian's packages for it are there.
 bench:

@@ -329,9 +329,9 @@ typedef struct nbwss_audit {
   struct nbwss_str group_id;
   /// The request's id.
   struct nbwss_str id;
-  /// HTTP method; empty for a malformed call.
+  /// HTTP method; empty where the call could not be read.
   struct nbwss_str method;
-  /// Path in its normal form, without the query; empty for a malformed call.
+  /// Path in its normal form, without the query; empty where the call could not be read.
   struct nbwss_str path;
   /// At the end: HTTP status of the answer.
   int32_t status_code;
@@ -345,9 +345,10 @@ typedef struct nbwss_audit {
 /// so none goes unrecorded.
 typedef void (*nbwss_audit_callback)(const struct nbwss_audit *record, void *user_data);
 
-/// The request is not wanted any more: its deadline has passed, or the session that asked is gone. It must still
-/// be consumed. If that has happened meanwhile, the handle is dead: compare it, or use it and get a status. Runs
-/// on the report thread.
+/// The request is not wanted any more: its deadline has passed, or the session that asked is gone. Told once, and
+/// only of requests that `nbwss_request_callback` was given. It must still be consumed. If another thread may have
+/// done so meanwhile, the handle may be dead: compare it, or use it and get a status, but read no texts from it.
+/// Runs on the report thread.
 typedef void (*nbwss_cancel_callback)(struct nbwss_request *request, void *user_data);
 
 /// What a drain counted: once per notification and server group, since the connector was made.

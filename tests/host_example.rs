@@ -59,6 +59,8 @@ fn serve_and_notify(command: Command, cloud: &mut Cloud) {
     assert_eq!(status(cloud, "DELETE", ONE, ""), 404);
     assert_eq!(status(cloud, "PATCH", VM_SERVERS, "{}"), 405);
     assert_eq!(status(cloud, "GET", "/netbackup/nowhere", ""), 404);
+    assert_eq!(status(cloud, "GET", "/netbackup/admin/secrets/keys", ""), 403);
+    assert_eq!(status(cloud, "GET", "/netbackup/admin/slow", ""), 504);
     cloud.await_job(144, "DONE");
     assert_eq!(status(cloud, "POST", JOBS, r#"{"policyName":"p","clientName":"c.example.com"}"#), 202);
     for state in ["QUEUED", "ACTIVE", "DONE"] {
@@ -126,8 +128,22 @@ fn the_demonstration_succeeds() {
     demo.arg(library_dir(&scratch)).arg(cloud_app()).arg(compile_host(&scratch));
     let end = Program::start("demo.sh", &mut demo).finish();
     assert!(end.status.success() && end.stderr.is_empty(), "{}\n{}{}", end.status, end.stdout, end.stderr);
-    for chapter in 1..=7 {
+    for chapter in 1..=9 {
         assert!(end.stdout.contains(&format!("━━ {chapter}. ")), "chapter {chapter}:\n{}", end.stdout);
     }
     assert!(end.stdout.contains("all delivered"), "{}", end.stdout);
+    // What is to be seen in the chapters on calls: how often a line is there.
+    for (line, times) in [
+        ("host  │ audit     refused GET /netbackup/admin/secrets/keys → 403", 2),
+        ("host  │ audit     malformed call → 400", 1),
+        ("host  │ request   GET    /netbackup/admin/secrets", 0),
+        ("host  │ request   GET    /netbackup/admin/slow → too late, nobody waits any more", 1),
+        ("host  │ audit     allowed GET /netbackup/admin/slow → 504", 1),
+        // Two backups are asked for, one of them twice.
+        ("host  │ request   POST   /netbackup/admin/jobs → 202", 2),
+        ("host  │ audit     allowed POST /netbackup/admin/jobs → 202", 2),
+        ("host  │ audit     repeated POST /netbackup/admin/jobs", 1),
+    ] {
+        assert_eq!(end.stdout.matches(line).count(), times, "{line}\n{}", end.stdout);
+    }
 }

@@ -59,6 +59,8 @@ pub struct State {
     /// Commands without an answer on sessions that live.
     pub outstanding: usize,
     pub last_answer: Option<Answer>,
+    /// Id and text of the last COMMAND that was not sent by hand, for `again`.
+    pub last_command: Option<(String, String)>,
     /// What the last login gave, for `Authorization`.
     pub authorization: Option<String>,
     /// `acks off`
@@ -183,10 +185,12 @@ impl App {
                     entry.insert(command);
                     state.outstanding += outstanding;
                 }
-                // Sent again by hand under the same id.
+                // Sent again under the same id, perhaps on another connection; by hand perhaps with another content.
                 Entry::Occupied(mut entry) => {
+                    fields["repeated"] = json!(true);
                     entry.get_mut().times += times;
-                    entry.get_mut().free = true;
+                    entry.get_mut().free |= command.free;
+                    entry.get_mut().connection = connection;
                 }
             }
         });

@@ -1,7 +1,7 @@
 //! Carries out the steps of a script. What is not as expected is told in the transcript and fails the run,
 //! but the next step follows all the same.
 
-use crate::app::{App, Command, Handle, Order};
+use crate::app::{App, Command, Handle, Order, State};
 use crate::script::{HELP, Step};
 use crate::wire::{command_text, new_id};
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ pub async fn step(app: &App, step: Step) -> bool {
         Step::Quit => return false,
         Step::Send { method, uri, body, wait } => command(app, &method, &uri, body.as_deref(), wait, false).await,
         Step::Flood { count, method, uri } => flood(app, count, &method, &uri).await,
+        Step::Again => again(app).await,
         Step::Login { user, password } => login(app, &user, &password).await,
         Step::Expect(status) => expect(app, status),
         Step::ExpectBody(text) => expect_body(app, &text),
@@ -104,6 +105,7 @@ fn send_on(app: &App, session: &Handle, mut command: Command, body: Option<&str>
     command.times = if session.twice { 2 } else { 1 };
     let times = command.times;
     app.command_goes_out(&id, command, body);
+    app.change(|state| state.last_command = Some((id.clone(), text.clone())));
     for _ in 0..times {
         if session.orders.send(Order::Text(text.clone())).is_err() {
             app.lose_commands(session.connection);
@@ -139,6 +141,23 @@ async fn command(
             Err(format!("{method} {uri}: no answer within {seconds} s"))
         }
     }
+}
+
+/// That both answers are the same is looked at where they come in.
+async fn again(app: &App) -> Result<(), String> {
+    let session = session(app).await?;
+    let last = app.look().last_command.clone();
+    let (id, text) = last.ok_or("again, but no COMMAND was sent yet")?;
+    let known = app.look().commands.get(&id).map(|it| (it.method.clone(), it.uri.clone(), it.answers.len()));
+    let (method, uri, before) = known.ok_or("the last COMMAND is not known any more")?;
+    app.command_goes_out(&id, Command::new(session.connection, &method, &uri), None);
+    if session.orders.send(Order::Text(text)).is_err() {
+        return Err("the session ended just now".to_owned());
+    }
+    let answers = |state: &State| state.commands.get(&id).map_or(0, |command| command.answers.len());
+    let answered = app.wait_for(|state| (answers(state) > before).then_some(())).await;
+    let seconds = app.options.timeout.as_secs_f64();
+    answered.ok_or(format!("{method} {uri}, again: no answer within {seconds} s"))
 }
 
 async fn login(app: &App, user: &str, password: &str) -> Result<(), String> {

@@ -11,6 +11,7 @@ GET URI | DELETE URI                  send a COMMAND and wait for its RESPONSE
 POST|PUT|PATCH URI [JSON]             the same with a body
 send METHOD URI [JSON]                the same without waiting
 flood N METHOD URI                    N COMMANDs at once, then wait for all RESPONSEs
+again                                 the last COMMAND once more under its id, and wait: the RESPONSE must be the same
 login USER PASSWORD                   POST /netbackup/login, and use the token from now on
 expect STATUS                         the last RESPONSE's statusCode
 expect-body TEXT                      the last RESPONSE's body contains this
@@ -37,6 +38,8 @@ pub enum Step {
         method: String,
         uri: String,
     },
+    /// The last COMMAND once more, as if its RESPONSE had been lost.
+    Again,
     Login {
         user: String,
         password: String,
@@ -78,6 +81,7 @@ pub fn parse(line: &str) -> Result<Option<Step>, String> {
             let (method, uri) = (method_in(method)?, uri_in(uri)?);
             Step::Flood { count, method, uri }
         }
+        "again" => Step::Again,
         "login" => {
             let (user, password) = cut(rest);
             let user = needed(user, "login USER PASSWORD")?;

@@ -18,12 +18,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "audit.h"
 #include "backup.h"
 #include "catalogue.h"
 #include "console.h"
 #include "rest.h"
 
 enum {
+  ANSWER_MS = 1500, /* for this host to answer a call: no demonstration should take the usual half minute */
   DRAIN_MS = 15000, /* for the cloud application to acknowledge what it was told */
   WAIT_MS = 5000    /* for the sessions to say goodbye */
 };
@@ -43,6 +45,7 @@ static void on_event(const nbwss_event *event, void *user_data) {
     case NBWSS_EVENT_REJECTED: what = "rejected by"; break;
     case NBWSS_EVENT_CONNECT_FAILED: what = "can't connect to"; break;
     case NBWSS_EVENT_DISCONNECTED: what = "disconnected from"; break;
+    case NBWSS_EVENT_CALLBACK_BLOCKS: what = "blocked by a callback for"; break; /* not without dispatch.inline */
   }
   char retry[48] = "";
   if (event->retry_in_ms >= 0) snprintf(retry, sizeof retry, "; again in %lld ms", (long long)event->retry_in_ms);
@@ -64,6 +67,7 @@ static void on_delivery(const nbwss_delivery *delivery, void *user_data) {
 /* Everything that lives as long as the connector. */
 struct host {
   struct reports reports;
+  struct audit audit;
   struct rest rest;
   nbwss_options *options;
   nbwss_connector *connector;
@@ -79,6 +83,8 @@ static bool set_up(struct host *host, const char *endpoint_file, const char *ca_
     status = nbwss_options_set(host->options, "dispatch.policy",
                                "deny * /netbackup/admin/secrets/**; allow * /netbackup/**");
   }
+  if (status == NBWSS_OK) status = nbwss_options_set_int(host->options, "dispatch.timeout", ANSWER_MS);
+  if (status == NBWSS_OK) status = nbwss_options_on_audit(host->options, audit_on_record, &host->audit, NULL);
   if (status == NBWSS_OK) status = nbwss_options_on_request(host->options, rest_on_request, &host->rest, NULL);
   if (status == NBWSS_OK) status = nbwss_options_on_delivery(host->options, on_delivery, &host->reports, NULL);
   if (status == NBWSS_OK) status = nbwss_options_on_event(host->options, on_event, NULL, NULL);

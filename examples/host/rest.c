@@ -5,12 +5,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "console.h"
 #include "login.h"
 
-enum { MAX_PATH = 512 };
+enum {
+  MAX_PATH = 512,
+  TOO_LATE = 0,    /* in place of a status: the cloud application has had its answer from the library */
+  SLOW_STEPS = 20, /* of the slow call; each takes SLOW_STEP_MS */
+  SLOW_STEP_MS = 100
+};
 
 /* One call on its way through its handler. */
 struct call {
@@ -24,12 +30,20 @@ static struct text empty(void) {
   return text;
 }
 
+/* What the cloud application is told, for an answer with this status that was sent with this success. */
+static int told(nbwss_status sent, int status) {
+  if (sent == NBWSS_EXPIRED) return TOO_LATE;
+  if (sent != NBWSS_OK) say_failure("respond", sent);
+  return status;
+}
+
 /* Either of these consumes the request. Returned is what the cloud application is told, for the log line. */
 static int answer(const struct call *call, int status, struct text *body) {
   static const char media_type[] = "application/vnd.netbackup+json;version=1.0";
+  nbwss_status sent;
   if (body != NULL && body->failed) {
-    nbwss_request_fail(call->request, 500, "out of memory");
     status = 500;
+    sent = nbwss_request_fail(call->request, status, "out of memory");
   } else {
     nbwss_header content_type = {{"content-type", 12}, {media_type, sizeof media_type - 1}};
     nbwss_response response = NBWSS_RESPONSE_INIT;
@@ -40,17 +54,14 @@ static int answer(const struct call *call, int status, struct text *body) {
       response.body.ptr = body->data;
       response.body.len = body->length;
     }
-    nbwss_status sent = nbwss_request_respond(call->request, &response);
-    if (sent != NBWSS_OK) say_failure("respond", sent);
+    sent = nbwss_request_respond(call->request, &response);
   }
   if (body != NULL) text_free(body);
-  return status;
+  return told(sent, status);
 }
 
 static int refuse(const struct call *call, int status, const char *why) {
-  nbwss_status sent = nbwss_request_fail(call->request, status, why);
-  if (sent != NBWSS_OK) say_failure("fail", sent);
-  return status;
+  return told(nbwss_request_fail(call->request, status, why), status);
 }
 
 /* Control characters, U+0080 to U+009F among them: no name has one, and a notification must not carry any. */
@@ -138,6 +149,20 @@ static int start_backup(const struct call *call) {
   return answer(call, 202, &body);
 }
 
+/*
+ * The demonstration's own: takes longer than dispatch.timeout allows, and leaves the work when nobody waits for it any
+ * more. The request is to be consumed all the same.
+ */
+static int be_slow(const struct call *call) {
+  const struct timespec step = {0, SLOW_STEP_MS * 1000000L};
+  bool wanted = true;
+  for (int i = 0; i < SLOW_STEPS && wanted; i++) {
+    nanosleep(&step, NULL);
+    wanted = nbwss_request_is_wanted(call->request, &wanted) == NBWSS_OK && wanted;
+  }
+  return wanted ? answer(call, 200, NULL) : refuse(call, 503, "the work was left");
+}
+
 /* The demonstration's own: the cloud application may end the host, which then ends as it does for any SIGTERM. */
 static int stop_host(const struct call *call) {
   int status = answer(call, 202, NULL);
@@ -156,6 +181,7 @@ static const struct route routes[] = {
     {"POST", "/netbackup/login", false, log_in},
     {"GET", "/netbackup/admin/jobs", true, get_jobs},
     {"POST", "/netbackup/admin/jobs", false, start_backup},
+    {"GET", "/netbackup/admin/slow", false, be_slow},
     {"GET", "/netbackup/catalog/images", true, get_images},
     {"GET", "/netbackup/config/servers/vmservers", true, get_vmservers},
     {"POST", "/netbackup/config/servers/vmservers", false, add_vmserver},
@@ -227,5 +253,6 @@ void rest_on_request(nbwss_request *request, void *user_data) {
   /* Kept for the log line: with the answer the request and all its texts are gone. */
   snprintf(line, sizeof line, "%-6.*s %.*s", STR_ARG(method), STR_ARG(uri));
   int status = serve(&call, method, uri);
-  say("request", "%s → %d", line, status);
+  if (status == TOO_LATE) say("request", "%s → too late, nobody waits any more", line);
+  else say("request", "%s → %d", line, status);
 }

@@ -135,8 +135,16 @@ struct KeyParts {
 struct Held {
     /// `None`: answered.
     call: Option<Call>,
-    /// The host's name for it; 0 before the host has seen it.
+    /// The host's name for it; 0 before the host has seen it, and again when the host was told not to go on.
     tag: u64,
+}
+
+impl Held {
+    /// Tells the host, once.
+    fn cancel(&mut self) -> Option<Notice> {
+        let tag = std::mem::take(&mut self.tag);
+        (tag != 0).then_some(Notice::Cancelled(tag))
+    }
 }
 
 /// A call without an answer.
@@ -241,8 +249,8 @@ impl Dispatch {
     pub fn close(&mut self, session: SessionId) {
         self.sessions.remove(&session);
         if self.wanted.cancel {
-            let asked = |held: &&Held| held.call.as_ref().is_some_and(|call| call.session == session) && held.tag != 0;
-            self.notices.extend(self.held.values().filter(asked).map(|held| Notice::Cancelled(held.tag)));
+            let asked = |held: &&mut Held| held.call.as_ref().is_some_and(|call| call.session == session);
+            self.notices.extend(self.held.values_mut().filter(asked).filter_map(Held::cancel));
         }
     }
 
@@ -400,6 +408,7 @@ impl Dispatch {
         match self.held.get(&call).and_then(|held| held.call.as_ref()) {
             Some(running) if now.instant < running.deadline => Ok(self.answer(now, call, response)),
             running => {
+                // The timer was late. The host is here already, so it is not told.
                 let expires = running.is_some();
                 self.counts.late += 1;
                 if expires {
@@ -438,13 +447,11 @@ impl Dispatch {
     fn expire(&mut self, now: Now, id: CallId) {
         self.counts.expired += 1;
         self.answer(now, id, &protocol::error_response(504, "the host gave no answer in time"));
-        self.cancel(id);
     }
 
     fn cancel(&mut self, id: CallId) {
-        let tag = self.held.get(&id).map_or(0, |held| held.tag);
-        if self.wanted.cancel && tag != 0 {
-            self.notices.push_back(Notice::Cancelled(tag));
+        if self.wanted.cancel {
+            self.notices.extend(self.held.get_mut(&id).and_then(Held::cancel));
         }
     }
 
@@ -454,6 +461,7 @@ impl Dispatch {
             let call = self.held.get(&id).and_then(|held| held.call.as_ref());
             if call.is_some_and(|call| call.session == session) {
                 self.expire(now, id);
+                self.cancel(id);
             }
         }
     }

@@ -348,4 +348,6 @@ fn the_host_is_told_of_what_is_not_wanted_any_more() {
     world.dispatch.close(session);
     assert!(!world.dispatch.is_wanted(world.at(102), call));
     assert_eq!(cancelled(&mut world), ["cancelled 12"]);
+    assert_eq!(world.dispatch.respond(world.at(999), call, &ok()), Err(Expired));
+    assert!(cancelled(&mut world).is_empty(), "not again, when the host is here already");
 }

@@ -132,9 +132,9 @@ pub struct nbwss_audit {
     pub group_id: nbwss_str,
     /// The request's id.
     pub id: nbwss_str,
-    /// HTTP method; empty for a malformed call.
+    /// HTTP method; empty where the call could not be read.
     pub method: nbwss_str,
-    /// Path in its normal form, without the query; empty for a malformed call.
+    /// Path in its normal form, without the query; empty where the call could not be read.
     pub path: nbwss_str,
     /// At the end: HTTP status of the answer.
     pub status_code: i32,
@@ -148,9 +148,10 @@ pub struct nbwss_audit {
 /// so none goes unrecorded.
 pub type nbwss_audit_callback = Option<unsafe extern "C" fn(record: *const nbwss_audit, user_data: *mut c_void)>;
 
-/// The request is not wanted any more: its deadline has passed, or the session that asked is gone. It must still
-/// be consumed. If that has happened meanwhile, the handle is dead: compare it, or use it and get a status. Runs
-/// on the report thread.
+/// The request is not wanted any more: its deadline has passed, or the session that asked is gone. Told once, and
+/// only of requests that `nbwss_request_callback` was given. It must still be consumed. If another thread may have
+/// done so meanwhile, the handle may be dead: compare it, or use it and get a status, but read no texts from it.
+/// Runs on the report thread.
 pub type nbwss_cancel_callback = Option<unsafe extern "C" fn(request: *mut nbwss_request, user_data: *mut c_void)>;
 
 /// How much a log line matters.

@@ -40,7 +40,8 @@ static inline const char *audit_step_name(nbwss_audit_step step) {
 }
 
 /* Ids, methods and paths of these tests need no escapes. */
-static inline void audit_trail_add(struct audit_trail *trail, const char *step, nbwss_str id, const nbwss_audit *record) {
+static inline void audit_trail_add(struct audit_trail *trail, const char *step, nbwss_str id,
+                                   const nbwss_audit *record) {
   pthread_mutex_lock(&trail->lock);
   fprintf(trail->lines, "{\"step\":\"%s\",\"id\":\"%.*s\"", step, (int)id.len, id.ptr);
   if (record != NULL) {
@@ -87,7 +88,7 @@ static inline void audit_trail_await(struct audit_trail *trail, const char *step
   pthread_mutex_unlock(&trail->lock);
 }
 
-/* Answers a request with the records so far. They come in order: with the request's own arrival all before it are there. */
+/* Answers with the records so far. They come in order: with the request's own arrival all before it are there. */
 static inline void audit_trail_answer(struct audit_trail *trail, nbwss_request *request) {
   char own_id[130];
   nbwss_str id;

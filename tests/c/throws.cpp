@@ -48,7 +48,7 @@ void on_request(nbwss_request *request, void *user_data) {
   nbwss_str uri;
   CHECK_OK(nbwss_request_uri(request, &uri));
 #ifdef __cpp_exceptions
-  if (str_is(uri, "/before")) throw std::runtime_error("before the answer, and secret: " + std::string(uri.ptr, uri.len));
+  if (str_is(uri, "/before")) throw std::runtime_error("before the answer to " + std::string(uri.ptr, uri.len));
   if (str_is(uri, "/after")) {
     respond(request, 201);
     throw 7;
