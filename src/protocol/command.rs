@@ -169,7 +169,7 @@ fn fits(name: &str, value: &str) -> bool {
 
 /// Whether HTTP allows this field (RFC 9110, sections 5.1 and 5.5).
 fn is_header(name: &str, value: &str) -> bool {
-    is_token(name) && value.chars().all(|c| c == '\t' || !c.is_control())
+    is_token(name) && value.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
 }
 
 /// RFC 9110, section 5.6.2.

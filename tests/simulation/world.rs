@@ -20,6 +20,8 @@ use super::cloud::{Cloud, Manners};
 /// Faults happen until then; afterwards everybody behaves, and everything must come to a good end.
 const CHAOS: Duration = Duration::from_secs(180);
 const END: Duration = Duration::from_secs(600);
+/// Calls are refused from then on, and those under way answered.
+const SHUT_DOWN: Duration = Duration::from_secs(599);
 const GROUPS: [&str; 2] = ["near", "far"];
 
 enum Event {
@@ -37,6 +39,8 @@ enum Event {
     Respond(CallId),
     Fault,
     Calm,
+    /// The connector is about to be destroyed.
+    ShutDown,
 }
 
 enum Wire {
@@ -179,6 +183,11 @@ impl World {
             world.schedule(at, Event::Fault);
         }
         world.schedule(CHAOS, Event::Calm);
+        for _ in 0..world.random.usize(0..10) {
+            let (before, group) = (world.milliseconds(0..300), world.random.usize(0..2));
+            world.schedule(SHUT_DOWN - before, Event::Command(group));
+        }
+        world.schedule(SHUT_DOWN, Event::ShutDown);
         world.live();
         world.judge();
         History { totals: world.totals, trace: world.trace }
@@ -383,6 +392,10 @@ impl World {
                 self.dispatch.release(|| now, call);
             }
             Event::Fault => self.fault(),
+            Event::ShutDown => {
+                self.dispatch.shut_down(now);
+                self.ask(0);
+            }
             Event::Calm => {
                 self.down.clear();
                 self.clouds.iter_mut().for_each(|cloud| cloud.manners = Manners::GOOD);
