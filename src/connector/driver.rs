@@ -188,7 +188,7 @@ impl Driver<'_> {
                 self.attempt.runner.run(&self.attempt.shared, &self.attempt.endpoint, &mut self.requests);
             }
             let reading = reading?;
-            self.write(cx, now)?;
+            let writing = self.write(cx, now)?;
             match reading {
                 Reading::Drained => {}
                 Reading::BudgetSpent => {
@@ -199,7 +199,7 @@ impl Driver<'_> {
                 // Answers are lying: the socket wakes us when it takes them.
                 Reading::Held => {}
             }
-            let next = Instant::from_std(self.next_timeout());
+            let next = Instant::from_std(self.next_timeout(&writing));
             if self.timer.deadline() != next {
                 self.timer.as_mut().reset(next);
             }
@@ -274,9 +274,12 @@ impl Driver<'_> {
     }
 
     /// Hands over all there is, as long as the socket takes it, and flushes once.
-    fn write(&mut self, cx: &mut Context<'_>, now: Now) -> Result<(), End> {
-        while let Poll::Ready(ready) = self.socket.poll_ready(cx) {
-            ready.map_err(end_of)?;
+    fn write(&mut self, cx: &mut Context<'_>, now: Now) -> Result<Writing, End> {
+        loop {
+            match self.socket.poll_ready(cx) {
+                Poll::Ready(ready) => ready.map_err(end_of)?,
+                Poll::Pending => return Ok(Writing::Blocked),
+            }
             let sent = match self.session.poll_transmit(now) {
                 Some(Transmit::Connect(message)) => self.socket.send_text(message.expose().to_owned()),
                 Some(Transmit::Ping) => self.socket.send_ping(),
@@ -290,7 +293,7 @@ impl Driver<'_> {
         }
         match self.socket.poll_flush(cx) {
             Poll::Ready(Err(broken)) => Err(end_of(broken)),
-            _ => Ok(()),
+            _ => Ok(Writing::Done),
         }
     }
 
@@ -306,12 +309,16 @@ impl Driver<'_> {
         self.next_answer().or_else(notification)
     }
 
-    fn next_timeout(&self) -> std::time::Instant {
+    fn next_timeout(&self, writing: &Writing) -> std::time::Instant {
         let shared = &self.attempt.shared;
         let session = self.session.next_timeout();
         let Some(open) = self.open else { return session };
         let call = shared.dispatch(|dispatch| dispatch.next_timeout(open));
-        let resend = lock(&shared.outbox).next_timeout(self.group_id());
+        let resend = match writing {
+            Writing::Done => lock(&shared.outbox).next_timeout(self.group_id()),
+            // What is due cannot be sent now, so its time must not wake us over and over: the socket will.
+            Writing::Blocked => None,
+        };
         [call, resend, self.look_again].into_iter().flatten().fold(session, std::cmp::Ord::min)
     }
 
@@ -350,6 +357,11 @@ impl Driver<'_> {
         // A peer that does not answer the close frame in time is left without it.
         let _ = timeout(CLOSE_TIMEOUT, closing).await;
     }
+}
+
+enum Writing {
+    Done,
+    Blocked,
 }
 
 enum Reading {
