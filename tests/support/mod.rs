@@ -196,6 +196,12 @@ impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // A test that waited in vain for the cloud application wants to know what the program had to say.
+        if thread::panicking()
+            && let Ok(words) = self.err.recv_timeout(Duration::from_secs(1))
+        {
+            eprintln!("{} said: {words}", self.name);
+        }
     }
 }
 
