@@ -85,6 +85,38 @@ pub enum Error {
         #[source]
         source: Option<std::io::Error>,
     },
+    /// A database cannot be used. Nothing in it was changed.
+    #[error("{path}: {why}", path = path.display())]
+    Store {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong and what would help.
+        why: String,
+        /// The cause, where there is one.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// A database that another process, or another connector of this one, has open.
+    #[error("{path}: is in use by another process or connector; each needs a file of its own", path = .0.display())]
+    StoreInUse(PathBuf),
+    /// A database of a newer version of this library.
+    #[error("{path}: has format {format}, and this library knows formats up to {known}: use a newer library", path = path.display())]
+    StoreNewer {
+        /// Its file.
+        path: PathBuf,
+        /// What it says of itself.
+        format: u64,
+        /// The newest that can be read.
+        known: u64,
+    },
+    /// The key does not fit the database. Nothing in it was changed.
+    #[error("{path}: {why}", path = path.display())]
+    StoreKey {
+        /// Its file.
+        path: PathBuf,
+        /// Missing, needless or wrong.
+        why: &'static str,
+    },
     /// The operating system refused something.
     #[error("{what}")]
     System {

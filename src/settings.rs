@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::dispatch::Policy;
 use crate::error::Error;
 use crate::protocol::ResponseFormat;
+use crate::secret::Secret;
 
 /// How much the host wants to read in its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +92,8 @@ pub enum Field {
     Count(u64, u64, fn(&mut Settings) -> &mut usize),
     /// A number of bytes within the bounds.
     Bytes(u64, u64, fn(&mut Settings) -> &mut usize),
+    /// Text that is never shown again.
+    Secret(fn(&mut Settings) -> &mut Option<Secret>),
     /// Text without control characters.
     Text(fn(&mut Settings) -> &mut String),
     /// A file's path; empty for none.
@@ -439,6 +442,7 @@ impl Setting {
                 }
                 *field(settings) = value.to_owned();
             }
+            Field::Secret(field) => *field(settings) = (!value.is_empty()).then(|| Secret::new(value.to_owned())),
             Field::Path(field) => {
                 if value.contains('\0') {
                     return Err(self.invalid(value, "a path without a NUL character"));

@@ -24,6 +24,7 @@ fn row(setting: &Setting) -> String {
         Field::Level(_) => ("level", String::new()),
         Field::Key(_) => ("key", String::new()),
         Field::Text(_) => ("text", String::new()),
+        Field::Secret(_) => ("secret", String::new()),
         Field::Policy(_) => ("rules", String::new()),
     };
     format!("| `{}` | {kind} | {} | {bounds} | {} |\n", setting.key, setting.default, setting.meaning)

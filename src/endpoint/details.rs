@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Uri;
 
+use super::tls::EndpointTls;
 use crate::secret::Secret;
 
 /// Longest `hostName`: a DNS name in text form (RFC 1035, section 2.3.4).
@@ -16,7 +17,7 @@ pub const MAX_URL_BYTES: usize = 2048;
 pub const MAX_TOKEN_BYTES: usize = 16384;
 
 /// Endpoint details that broke no rule.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Details {
     /// Unique among the endpoints of a connector, compared without case.
     pub host_name: String,
@@ -28,6 +29,8 @@ pub struct Details {
     pub priority: i32,
     /// Sent in CONNECT and never shown.
     pub token: Secret,
+    /// How TLS is done, where it differs from the connector's settings.
+    pub tls: EndpointTls,
 }
 
 /// A `wss://` URL, taken apart.
@@ -122,7 +125,23 @@ impl Details {
                 format!("is {priority}; must be a whole number from 0 to {}", i32::MAX),
             ));
         }
-        Ok(Details { host_name: host_name.to_owned(), url, group_id: Arc::from(group_id), priority, token })
+        Ok(Details {
+            host_name: host_name.to_owned(),
+            url,
+            group_id: Arc::from(group_id),
+            priority,
+            token,
+            tls: EndpointTls::default(),
+        })
+    }
+
+    /// The same endpoint with a choice of its own for TLS.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the field.
+    pub fn with_tls(self, tls: EndpointTls) -> Result<Details, Invalid> {
+        tls.check()?;
+        Ok(Details { tls, ..self })
     }
 }
 

@@ -6,7 +6,9 @@
 mod details;
 mod json;
 mod registry;
+mod tls;
 
 pub use details::{Details, Invalid, MAX_GROUP_BYTES, MAX_HOST_NAME_BYTES, MAX_TOKEN_BYTES, MAX_URL_BYTES, Url};
 pub use json::{MAX_JSON_BYTES, parse, read_file};
 pub use registry::{Endpoint, EndpointId, Registry};
+pub use tls::{ClientFiles, EndpointTls, MAX_CA_PEM_BYTES, Pin};

@@ -47,12 +47,20 @@ pub enum nbwss_status {
     NBWSS_PANIC = 17,
     /// The header that the host was compiled with does not fit the library.
     NBWSS_INCOMPATIBLE = 18,
+    /// A database cannot be used; nothing in it was changed.
+    NBWSS_STORE = 19,
+    /// A database that another process or connector has open.
+    NBWSS_STORE_IN_USE = 20,
+    /// A database of a newer version of this library.
+    NBWSS_STORE_NEWER = 21,
+    /// The key does not fit the database; nothing in it was changed.
+    NBWSS_STORE_KEY = 22,
 }
 
 use nbwss_status::*;
 
 /// Every code and its name.
-const NAMES: [(nbwss_status, &CStr); 19] = [
+const NAMES: [(nbwss_status, &CStr); 23] = [
     (NBWSS_OK, c"NBWSS_OK"),
     (NBWSS_INVALID_ARGUMENT, c"NBWSS_INVALID_ARGUMENT"),
     (NBWSS_BAD_HANDLE, c"NBWSS_BAD_HANDLE"),
@@ -72,6 +80,10 @@ const NAMES: [(nbwss_status, &CStr); 19] = [
     (NBWSS_FORKED, c"NBWSS_FORKED"),
     (NBWSS_PANIC, c"NBWSS_PANIC"),
     (NBWSS_INCOMPATIBLE, c"NBWSS_INCOMPATIBLE"),
+    (NBWSS_STORE, c"NBWSS_STORE"),
+    (NBWSS_STORE_IN_USE, c"NBWSS_STORE_IN_USE"),
+    (NBWSS_STORE_NEWER, c"NBWSS_STORE_NEWER"),
+    (NBWSS_STORE_KEY, c"NBWSS_STORE_KEY"),
 ];
 
 impl From<&Error> for nbwss_status {
@@ -95,6 +107,10 @@ impl From<&Error> for nbwss_status {
             Error::Forked => NBWSS_FORKED,
             Error::Panic(_) => NBWSS_PANIC,
             Error::Incompatible { .. } => NBWSS_INCOMPATIBLE,
+            Error::Store { .. } => NBWSS_STORE,
+            Error::StoreInUse(_) => NBWSS_STORE_IN_USE,
+            Error::StoreNewer { .. } => NBWSS_STORE_NEWER,
+            Error::StoreKey { .. } => NBWSS_STORE_KEY,
         }
     }
 }
