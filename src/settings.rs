@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::dispatch::Policy;
+use crate::endpoint::MAX_JSON_BYTES;
 use crate::error::Error;
 use crate::protocol::ResponseFormat;
 use crate::secret::Secret;
@@ -38,6 +39,13 @@ pub struct Settings {
     pub connect_timeout: Duration,
     pub answer_timeout: Duration,
     pub ca_file: Option<PathBuf>,
+    pub proxy_url: String,
+    pub proxy_user: String,
+    pub proxy_password: Option<Secret>,
+    pub no_proxy: String,
+    pub proxy_from_environment: bool,
+    pub endpoint_url_max_bytes: usize,
+    pub endpoint_url_timeout: Duration,
     pub max_message_bytes: usize,
     pub policy: Policy,
     pub dispatch_inline: bool,
@@ -195,7 +203,7 @@ pub const TABLE: &[Setting] = &[
         key: "connect.timeout",
         default: "10000",
         field: Field::Milliseconds(1, 3_600_000, |s| &mut s.connect_timeout),
-        meaning: "Deadline of each phase of a connection attempt: name resolution, TCP, TLS, WebSocket upgrade.",
+        meaning: "Deadline of each phase of a connection attempt: name resolution, TCP, proxy, TLS, WebSocket upgrade.",
     },
     Setting {
         key: "connect.answerTimeout",
@@ -208,6 +216,51 @@ pub const TABLE: &[Setting] = &[
         default: "",
         field: Field::Path(|s| &mut s.ca_file),
         meaning: "PEM file with the certificate authorities to trust; empty for the system's.",
+    },
+    Setting {
+        key: "proxy.url",
+        default: "",
+        field: Field::Text(|s| &mut s.proxy_url),
+        meaning: "The proxy that endpoints are dialled through: http://host:port (CONNECT) or socks5://host:port; empty \
+                  for none. It resolves their names.",
+    },
+    Setting {
+        key: "proxy.user",
+        default: "",
+        field: Field::Text(|s| &mut s.proxy_user),
+        meaning: "User name for the proxy.",
+    },
+    Setting {
+        key: "proxy.password",
+        default: "",
+        field: Field::Secret(|s| &mut s.proxy_password),
+        meaning: "Password for the proxy. It goes to that proxy only.",
+    },
+    Setting {
+        key: "proxy.noProxy",
+        default: "",
+        field: Field::Text(|s| &mut s.no_proxy),
+        meaning: "Hosts that are dialled past the proxy, with commas between them: ends of names (.example.com), \
+                  addresses, networks (10.0.0.0/8), or * for all.",
+    },
+    Setting {
+        key: "proxy.fromEnvironment",
+        default: "false",
+        field: Field::Flag(|s| &mut s.proxy_from_environment),
+        meaning: "Take the proxy from HTTPS_PROXY or ALL_PROXY, and what goes past it from NO_PROXY, too. They are read \
+                  once, when the connector is made; otherwise no variable of the environment is read.",
+    },
+    Setting {
+        key: "endpoint.url.maxBytes",
+        default: "65536",
+        field: Field::Bytes(1024, MAX_JSON_BYTES as u64, |s| &mut s.endpoint_url_max_bytes),
+        meaning: "Largest answer that is taken from a URL with endpoint details.",
+    },
+    Setting {
+        key: "endpoint.url.timeout",
+        default: "10000",
+        field: Field::Milliseconds(1, 3_600_000, |s| &mut s.endpoint_url_timeout),
+        meaning: "Deadline of fetching endpoint details from a URL, redirects included.",
     },
     Setting {
         key: "message.maxBytes",
@@ -370,6 +423,13 @@ impl Default for Settings {
             connect_timeout: Duration::ZERO,
             answer_timeout: Duration::ZERO,
             ca_file: None,
+            proxy_url: String::new(),
+            proxy_user: String::new(),
+            proxy_password: None,
+            no_proxy: String::new(),
+            proxy_from_environment: false,
+            endpoint_url_max_bytes: 0,
+            endpoint_url_timeout: Duration::ZERO,
             max_message_bytes: 0,
             policy: Policy::default(),
             dispatch_inline: false,

@@ -22,7 +22,7 @@ use crate::protocol::Undecodable;
 use crate::session::{End, Received, Session, Transmit};
 use crate::supervisor::{AttemptId, Ended};
 use crate::time::Now;
-use crate::transport::{self, Broken, ConnectError, Incoming, WebSocket};
+use crate::transport::{Broken, ConnectError, Incoming, Trace, WebSocket};
 
 /// Messages read before the others on this thread get their turn.
 const READ_BUDGET: usize = 256;
@@ -91,19 +91,18 @@ pub(super) async fn run(mut attempt: Attempt) {
     let (shared, endpoint) = (attempt.shared.clone(), attempt.endpoint.clone());
     shared.event(EventKind::Connecting, &endpoint, "", None);
     let settings = &shared.settings;
+    let mut trace = Trace::default();
     let connected = {
-        let mut dial = pin!(transport::connect(
-            &endpoint.details.url,
-            &shared.trust,
-            settings.max_message_bytes,
-            settings.connect_timeout
-        ));
+        let mut dial = pin!(shared.dialer.websocket(&endpoint.details.url, &shared.trust, &mut trace));
         poll_fn(|cx| {
             attempt.link.waker.register(cx.waker());
             if attempt.link.is_ending() { Poll::Ready(Err(None)) } else { dial.as_mut().poll(cx).map_err(Some) }
         })
         .await
     };
+    for step in trace.steps() {
+        shared.log(LogLevel::Debug, format_args!("{step} [endpoint {}]", endpoint.details.host_name));
+    }
     let socket = match connected {
         Ok(socket) => socket,
         Err(why) => {

@@ -28,7 +28,7 @@ use crate::panics;
 use crate::protocol::notification::{self, Image, Job};
 use crate::settings::Settings;
 use crate::time::Now;
-use crate::transport::Trust;
+use crate::transport::{Dialer, Trust};
 pub use host::{
     AuditRecord, ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, Host, LogLevel, LogLine, Stats,
     Wants,
@@ -59,9 +59,10 @@ impl Connector {
     ///
     /// # Errors
     /// [`Error::File`] or [`Error::Tls`] for a file with certificate authorities; [`Error::InvalidValue`] for
-    /// `dispatch.forward.url`; [`Error::System`] where a thread cannot be made.
+    /// `proxy.*` and `dispatch.forward.url`; [`Error::System`] where a thread cannot be made.
     pub fn new(settings: Settings, host: Arc<dyn Host>) -> Result<Connector, Error> {
         let trust = Trust::load(settings.ca_file.as_deref())?;
+        let dialer = Dialer::new(&settings, None)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -75,7 +76,7 @@ impl Connector {
             None => Runner::Threads,
         };
         let call_threads = if matches!(runner, Runner::Threads) { settings.dispatch_threads } else { 0 };
-        let shared = Arc::new(Shared::new(settings, trust, host.wants()));
+        let shared = Arc::new(Shared::new(settings, trust, dialer, host.wants()));
         let connector = Connector {
             shared,
             latch: Arc::default(),

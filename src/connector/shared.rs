@@ -22,7 +22,7 @@ use crate::endpoint::{Endpoint, Registry};
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 use crate::supervisor::{AttemptId, Supervisor};
-use crate::transport::Trust;
+use crate::transport::{Dialer, Trust};
 
 /// An answer waits at most this long for those of other requests that were read together with its own.
 pub(super) const GATHERING: Duration = Duration::from_millis(1);
@@ -32,6 +32,7 @@ pub(super) struct Shared {
     made: Instant,
     pub(super) settings: Settings,
     pub(super) trust: Trust,
+    pub(super) dialer: Dialer,
     pub(super) control: Mutex<Control>,
     /// Tells the I/O thread that `control` changed.
     pub(super) control_changed: Notify,
@@ -80,10 +81,11 @@ impl Link {
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings, trust: Trust, wants: Wants) -> Shared {
+    pub(super) fn new(settings: Settings, trust: Trust, dialer: Dialer, wants: Wants) -> Shared {
         Shared {
             made: Instant::now(),
             trust,
+            dialer,
             control: Mutex::new(Control {
                 registry: Registry::default(),
                 supervisor: Supervisor::new(&settings, fastrand::u64(..)),

@@ -34,7 +34,8 @@ impl Failure {
     pub(crate) fn status_code(&self) -> u16 {
         match self {
             Failure::Uri | Failure::Method | Failure::Header => 400,
-            Failure::Busy | Failure::Timeout | Failure::Connect(ConnectError::Timeout { .. }) => 504,
+            Failure::Busy | Failure::Timeout => 504,
+            Failure::Connect(error) if error.is_timeout() => 504,
             Failure::Connect(_) | Failure::Http(_) | Failure::Switched | Failure::TooLarge(_) | Failure::Answer(_) => {
                 502
             }

@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::Error;
 use crate::protocol::Response;
 use crate::settings::Settings;
+use crate::transport::Dialer;
 use body::RequestBody;
 pub(crate) use failure::Failure;
 use pool::Pool;
@@ -47,7 +48,7 @@ impl Forwarder {
         }
         let target = Target::new(&settings.forward_url, settings.forward_ca_file.as_deref())?;
         Ok(Some(Forwarder {
-            pool: Pool::new(target, settings.connect_timeout),
+            pool: Pool::new(target, Dialer::direct(settings)),
             permits: Semaphore::new(settings.forward_max_connections),
             timeout: settings.forward_timeout,
             max_response_bytes: settings.max_response_bytes,

@@ -15,6 +15,7 @@ use super::body::RequestBody;
 use super::failure::Failure;
 use super::target::Target;
 use crate::protocol::MAX_HEADERS;
+use crate::transport::Dialer;
 
 /// A connection that has lain unused for longer is not used again. Servers close theirs after 5 s (Node, Apache)
 /// or later; a request that crosses with the close would fail, and could not be told from one that was obeyed.
@@ -28,7 +29,7 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Connections that wait for their next request.
 pub(super) struct Pool {
     target: Target,
-    connect_timeout: Duration,
+    dialer: Dialer,
     /// The last one was used last. No more than were ever in use at a time. The rest wait for the server to
     /// close them or for the next call to find them too old: nothing wakes up for them.
     idle: Mutex<Vec<Connection>>,
@@ -50,8 +51,8 @@ impl Drop for Connection {
 }
 
 impl Pool {
-    pub(super) fn new(target: Target, connect_timeout: Duration) -> Pool {
-        Pool { target, connect_timeout, idle: Mutex::default() }
+    pub(super) fn new(target: Target, dialer: Dialer) -> Pool {
+        Pool { target, dialer, idle: Mutex::default() }
     }
 
     pub(super) fn host_header(&self) -> &HeaderValue {
@@ -103,7 +104,7 @@ impl Pool {
     }
 
     async fn open(&self) -> Result<Connection, Failure> {
-        let stream = self.target.connect(self.connect_timeout).await?;
+        let stream = self.target.connect(&self.dialer).await?;
         let (sender, connection) = Builder::new()
             .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEAD_BYTES)

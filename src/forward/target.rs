@@ -3,15 +3,13 @@
 use std::path::Path;
 #[cfg(unix)]
 use std::path::PathBuf;
-use std::time::Duration;
 
 use http::HeaderValue;
-use http::uri::Authority;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::Error;
 use crate::settings::shown;
-use crate::transport::{self, ConnectError, Trust};
+use crate::transport::{self, ConnectError, Dialer, Trace, Trust};
 
 const URL_KEY: &str = "dispatch.forward.url";
 const CA_FILE_KEY: &str = "dispatch.forward.caFile";
@@ -55,7 +53,8 @@ impl Target {
         if authority.contains('@') {
             return Err(invalid(url, "a URL without a user name and a password"));
         }
-        let (host, port) = host_and_port(authority, default_port).ok_or_else(|| invalid(url, EXPECTED))?;
+        let (host, port) =
+            transport::host_and_port(authority, Some(default_port)).ok_or_else(|| invalid(url, EXPECTED))?;
         let host_header = HeaderValue::from_str(authority).map_err(|_| invalid(url, EXPECTED))?;
         let trust = (default_port == 443).then(|| Trust::load_for(CA_FILE_KEY, ca_file)).transpose()?;
         if trust.is_some() && transport::server_name(&host).is_none() {
@@ -68,14 +67,13 @@ impl Target {
         &self.host_header
     }
 
-    pub(super) async fn connect(&self, phase_timeout: Duration) -> Result<Box<dyn Stream>, ConnectError> {
+    pub(super) async fn connect(&self, dialer: &Dialer) -> Result<Box<dyn Stream>, ConnectError> {
+        let mut trace = Trace::default();
         Ok(match &self.way {
-            Way::Tcp { host, port, trust: None } => Box::new(transport::dial_tcp(host, *port, phase_timeout).await?),
-            Way::Tcp { host, port, trust: Some(trust) } => {
-                Box::new(transport::dial_tls(host, *port, trust, phase_timeout).await?)
-            }
+            Way::Tcp { host, port, trust: None } => Box::new(dialer.tcp(host, *port, &mut trace).await?),
+            Way::Tcp { host, port, trust: Some(trust) } => Box::new(dialer.tls(host, *port, trust, &mut trace).await?),
             #[cfg(unix)]
-            Way::Unix(path) => Box::new(transport::dial_unix(path, phase_timeout).await?),
+            Way::Unix(path) => Box::new(dialer.unix(path).await?),
         })
     }
 }
@@ -94,20 +92,6 @@ fn unix(url: &str, path: &str) -> Result<Target, Error> {
 #[cfg(not(unix))]
 fn unix(url: &str, _: &str) -> Result<Target, Error> {
     Err(invalid(url, "http:// or https://, the only ways on a system without Unix sockets"))
-}
-
-fn host_and_port(text: &str, default_port: u16) -> Option<(String, u16)> {
-    let authority: Authority = text.parse().ok().filter(|authority: &Authority| authority.as_str() == text)?;
-    let host = authority.host();
-    let port = match text.strip_prefix(host)? {
-        "" => default_port,
-        rest => {
-            let digits = rest.strip_prefix(':').filter(|port| port.bytes().all(|b| b.is_ascii_digit()))?;
-            digits.parse().ok().filter(|port| *port > 0)?
-        }
-    };
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    (!bare.is_empty()).then(|| (bare.to_owned(), port))
 }
 
 /// Names the setting and shows its value, but for what may be a password.

@@ -5,7 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::SockRef;
+#[cfg(unix)]
+use socket2::Domain;
+use socket2::{SockRef, Type};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use tokio::io::Interest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -46,6 +48,33 @@ impl QuietStream {
 impl From<UnixStream> for QuietStream {
     fn from(stream: UnixStream) -> QuietStream {
         QuietStream(Socket::Unix(stream))
+    }
+}
+
+/// A socket that somebody else dialled: a connected stream socket, TCP or Unix.
+impl TryFrom<socket2::Socket> for QuietStream {
+    type Error = io::Error;
+
+    fn try_from(socket: socket2::Socket) -> io::Result<QuietStream> {
+        let unsuitable = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
+        if socket.r#type()? != Type::STREAM {
+            return Err(unsuitable("it is not a stream socket"));
+        }
+        let peer = socket.peer_addr().map_err(|error| match error.kind() {
+            io::ErrorKind::NotConnected => unsuitable("it is not connected"),
+            _ => error,
+        })?;
+        socket.set_nonblocking(true)?;
+        #[cfg(unix)]
+        socket.set_cloexec(true)?;
+        #[cfg(unix)]
+        if peer.domain() == Domain::UNIX {
+            return Ok(UnixStream::from_std(socket.into())?.into());
+        }
+        if !peer.is_ipv4() && !peer.is_ipv6() {
+            return Err(unsuitable("it is neither a TCP nor a Unix socket"));
+        }
+        Ok(QuietStream::new(TcpStream::from_std(socket.into())?))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio_rustls::client::TlsStream;
@@ -13,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
-use super::ConnectError;
+use super::failure::{ConnectError, retry_after};
 use super::stream::QuietStream;
 use crate::endpoint::Url;
 
@@ -84,9 +85,10 @@ impl WebSocket {
             .max_frame_size(Some(max_message_bytes));
         match tokio_tungstenite::client_async_with_config(url.as_str(), stream, Some(config)).await {
             Ok((stream, _)) => Ok(WebSocket { stream, rest: Bytes::new() }),
-            Err(tungstenite::Error::Http(response)) => {
-                Err(ConnectError::HttpStatus { status: response.status().as_u16() })
-            }
+            Err(tungstenite::Error::Http(response)) => Err(ConnectError::HttpStatus {
+                status: response.status().as_u16(),
+                retry_after: retry_after(response.headers(), SystemTime::now()),
+            }),
             Err(error) => Err(ConnectError::Upgrade { source: broken(error) }),
         }
     }
