@@ -126,7 +126,7 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// No certificate authority to trust.
+    /// Certificates or a private key that cannot be used.
     #[error("{0}")]
     Tls(String),
     /// A call in a child made by `fork`.

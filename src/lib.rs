@@ -50,3 +50,4 @@ pub use error::Error;
 pub use secret::Secret;
 pub use settings::Settings;
 pub use time::Now;
+pub use transport::{Certificate, TlsFailure};

@@ -46,6 +46,8 @@ pub struct Settings {
     pub proxy_from_environment: bool,
     pub endpoint_url_max_bytes: usize,
     pub endpoint_url_timeout: Duration,
+    pub client_certificate_file: Option<PathBuf>,
+    pub client_key_file: Option<PathBuf>,
     pub max_message_bytes: usize,
     pub policy: Policy,
     pub dispatch_inline: bool,
@@ -263,6 +265,19 @@ pub const TABLE: &[Setting] = &[
         meaning: "Deadline of fetching endpoint details from a URL, redirects included.",
     },
     Setting {
+        key: "tls.clientCertificateFile",
+        default: "",
+        field: Field::Path(|s| &mut s.client_certificate_file),
+        meaning: "PEM file with our certificate and its issuers', for endpoints that ask who we are; read when the \
+                  connector is made.",
+    },
+    Setting {
+        key: "tls.clientKeyFile",
+        default: "",
+        field: Field::Path(|s| &mut s.client_key_file),
+        meaning: "PEM file with the private key of tls.clientCertificateFile, not encrypted.",
+    },
+    Setting {
         key: "message.maxBytes",
         default: "16777216",
         field: Field::Bytes(1024, 256 * MIB, |s| &mut s.max_message_bytes),
@@ -430,6 +445,8 @@ impl Default for Settings {
             proxy_from_environment: false,
             endpoint_url_max_bytes: 0,
             endpoint_url_timeout: Duration::ZERO,
+            client_certificate_file: None,
+            client_key_file: None,
             max_message_bytes: 0,
             policy: Policy::default(),
             dispatch_inline: false,

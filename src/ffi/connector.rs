@@ -82,7 +82,7 @@ unsafe impl Growing for nbwss_stats {}
 /// started: it takes endpoints and notifications and dials nobody.
 ///
 /// `*connector` is to be destroyed with `nbwss_connector_destroy`. Returns `NBWSS_IO` or `NBWSS_TLS` where
-/// `tls.caFile` cannot be used, and `NBWSS_IO` where threads cannot be made.
+/// a file of `tls.*` cannot be used, and `NBWSS_IO` where threads cannot be made.
 ///
 /// A process that becomes a daemon by `fork` must do so before the first call of `nbwss_options_new`.
 #[unsafe(no_mangle)]

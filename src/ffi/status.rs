@@ -39,7 +39,7 @@ pub enum nbwss_status {
     NBWSS_EXPIRED = 13,
     /// A file or the operating system refused.
     NBWSS_IO = 14,
-    /// No certificate authority to trust.
+    /// Certificates or a private key that cannot be used.
     NBWSS_TLS = 15,
     /// Called in a child made by `fork` after the library was first used.
     NBWSS_FORKED = 16,

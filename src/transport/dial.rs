@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 use super::failure::ConnectError;
+use super::inspect::{Inspection, inspect};
 use super::proxy::Proxy;
 use super::stream::QuietStream;
 use super::tls::{Trust, server_name};
@@ -98,6 +99,18 @@ impl Dialer {
         let failed = |source| ConnectError::Tls { host: host.to_owned(), source };
         let work = async { trust.connector().connect(server_name, stream).await.map_err(failed) };
         trace.run(Phase::Tls, host, self.deadline(), work).await
+    }
+
+    /// What an endpoint shows of itself, trusted or not.
+    pub(crate) async fn inspect(
+        &self,
+        url: &Url,
+        trust: &Trust,
+        trace: &mut Trace,
+    ) -> Result<Inspection, ConnectError> {
+        let stream = self.tcp(url.host(), url.port(), trace).await?;
+        let work = inspect(stream, url.host(), trust);
+        trace.run(Phase::Tls, url.host(), self.deadline(), work).await
     }
 
     /// An endpoint's WebSocket.

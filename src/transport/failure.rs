@@ -8,8 +8,10 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, header};
 
 use super::proxy::ProxyError;
+use super::tls::Refusal;
 use super::trace::Phase;
 use super::websocket::Broken;
+use crate::error::Error;
 
 /// Names what was being done and with whom. None holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +29,11 @@ pub(crate) enum ConnectError {
     Proxy { proxy: String, target: String, source: ProxyError },
     #[error("the host's dial callback gives no connection to {target}: {why}")]
     HostDial { target: String, why: String },
-    #[error("TLS with {host} failed")]
-    Tls { host: String, source: io::Error },
+    /// `r#source`: its words are in the text already.
+    #[error("TLS with {host} failed: {}", Refusal::of_handshake(source))]
+    Tls { host: String, r#source: io::Error },
+    #[error(transparent)]
+    Trust(#[from] Error),
     #[error("{host} is neither a DNS name nor an address")]
     ServerName { host: String },
     #[error("WebSocket upgrade failed")]
@@ -73,7 +78,7 @@ impl ConnectError {
             ConnectError::Unix { .. } => Phase::Tcp,
             ConnectError::Proxy { .. } => Phase::Proxy,
             ConnectError::HostDial { .. } => Phase::HostDial,
-            ConnectError::Tls { .. } | ConnectError::ServerName { .. } => Phase::Tls,
+            ConnectError::Tls { .. } | ConnectError::Trust(_) | ConnectError::ServerName { .. } => Phase::Tls,
             ConnectError::Upgrade { .. } | ConnectError::HttpStatus { .. } => Phase::Upgrade,
             ConnectError::Timeout { phase } => *phase,
         }

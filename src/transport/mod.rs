@@ -5,11 +5,12 @@
 //! the host's own server ([`crate::forward`]) start from the same sockets and the same TLS.
 
 mod authority;
+mod certificate;
 mod dial;
 mod direct;
 mod failure;
-#[allow(dead_code)] // until endpoint details are added by URL
 mod fetch;
+mod inspect;
 mod proxy;
 mod stream;
 mod tls;
@@ -17,9 +18,13 @@ mod trace;
 mod websocket;
 
 pub(crate) use authority::host_and_port;
-pub(crate) use dial::Dialer;
+pub use certificate::Certificate;
+pub(crate) use dial::{Dialer, HostDial};
 pub(crate) use failure::ConnectError;
+pub(crate) use fetch::{FetchLimits, fetch};
 pub(crate) use stream::QuietStream;
+pub use tls::TlsFailure;
 pub(crate) use tls::{Trust, server_name};
 pub(crate) use trace::Trace;
+pub use trace::{Phase, Step};
 pub(crate) use websocket::{Broken, Incoming, WebSocket};

@@ -1,64 +1,132 @@
-//! TLS: which certificate authorities are trusted. Verification has no switch.
+//! TLS: whom an endpoint's certificate is verified against, and who we are. Verification has no switch.
+
+mod refusal;
+mod verifier;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsConnector;
+use zeroize::Zeroizing;
 
+use crate::endpoint::EndpointTls;
 use crate::error::Error;
+use crate::settings::Settings;
+pub use refusal::TlsFailure;
+pub(crate) use refusal::{Refusal, readable};
+use verifier::Authorities;
+pub(super) use verifier::{Shown, Verifier, verifies_with};
 
-/// What is needed to verify an endpoint: TLS 1.2 or newer, its certificate chain and its host name.
+const CA_FILE: &str = "tls.caFile";
+const CLIENT_CERTIFICATE_FILE: &str = "tls.clientCertificateFile";
+const CLIENT_KEY_FILE: &str = "tls.clientKeyFile";
+
+/// What is needed for TLS with an endpoint: version 1.2 or newer, whom to verify it against, and who we are.
 #[derive(Clone)]
-pub(crate) struct Trust(TlsConnector);
+pub(crate) struct Trust {
+    connector: TlsConnector,
+    verifier: Arc<Verifier>,
+    client: Option<Arc<SingleCertAndKey>>,
+}
 
 impl Trust {
-    /// Trusts the authorities in the file, or the system's.
+    /// What the settings `tls.*` say: the authorities in the file, or the system's, and our own certificate, if any.
     ///
     /// # Errors
-    /// [`Error::File`] where the file cannot be read, [`Error::Tls`] where there is no usable certificate.
-    pub(crate) fn load(ca_file: Option<&Path>) -> Result<Trust, Error> {
-        Trust::load_for("tls.caFile", ca_file)
+    /// [`Error::File`] where a file cannot be read, [`Error::Tls`] where what is in it is of no use,
+    /// [`Error::InvalidValue`] for a certificate without a key or a key without a certificate.
+    pub(crate) fn load(settings: &Settings) -> Result<Trust, Error> {
+        let remedy = format!("validate the endpoint and accept or pin what it shows, or set {CA_FILE}");
+        let authorities = read_authorities(CA_FILE, settings.ca_file.as_deref(), remedy)?;
+        let client = match (&settings.client_certificate_file, &settings.client_key_file) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => {
+                Some(read_client((CLIENT_CERTIFICATE_FILE, certificate), (CLIENT_KEY_FILE, key))?)
+            }
+            (Some(_), None) => return Err(alone(CLIENT_KEY_FILE, CLIENT_CERTIFICATE_FILE)),
+            (None, Some(_)) => return Err(alone(CLIENT_CERTIFICATE_FILE, CLIENT_KEY_FILE)),
+        };
+        Trust::new(Arc::new(Verifier::Authorities(authorities)), client)
     }
 
-    /// As [`Trust::load`], for the setting with this key.
+    /// Trusts the authorities in the file, or the system's, for the setting with this key.
+    ///
+    /// # Errors
+    /// As for [`Trust::load`].
     pub(crate) fn load_for(key: &str, ca_file: Option<&Path>) -> Result<Trust, Error> {
-        let certificates = match ca_file {
-            Some(path) => read_pem(key, path)?,
-            None => system_certificates(),
-        };
-        let mut roots = RootCertStore::empty();
-        let (usable, _) = roots.add_parsable_certificates(certificates);
-        if usable == 0 {
-            return Err(Error::Tls(match ca_file {
-                Some(path) => format!("{key}: {} holds no usable certificate", path.display()),
-                None => format!(
-                    "the system has no certificate authorities: install its ca-certificates package, or set {key}"
-                ),
-            }));
+        let authorities = read_authorities(key, ca_file, format!("set {key}"))?;
+        Trust::new(Arc::new(Verifier::Authorities(authorities)), None)
+    }
+
+    /// For one endpoint: this, but for what was chosen for it. Reads the files that the choice names.
+    ///
+    /// # Errors
+    /// As for [`Trust::load`]; they name the endpoint's field.
+    pub(crate) fn for_endpoint(&self, tls: &EndpointTls) -> Result<Trust, Error> {
+        if *tls == EndpointTls::default() {
+            return Ok(self.clone());
         }
-        let provider: Arc<CryptoProvider> = rustls::crypto::aws_lc_rs::default_provider().into();
-        let config = ClientConfig::builder_with_provider(provider)
+        let remedy = |field| format!("validate the endpoint and accept or pin what it shows, or correct {field}");
+        let authorities = match (&tls.ca_pem, &tls.ca_file) {
+            (Some(pem), _) => Some(parse_authorities("caPem", pem, remedy("caPem"))?),
+            (None, Some(path)) => Some(read_authorities("caFile", Some(path), remedy("caFile"))?),
+            (None, None) => None,
+        };
+        let verifier = match (authorities, tls.pin) {
+            (Some(authorities), Some(pin)) => Arc::new(Verifier::Both(authorities, pin)),
+            (Some(authorities), None) => Arc::new(Verifier::Authorities(authorities)),
+            (None, Some(pin)) => Arc::new(Verifier::Pin(pin)),
+            (None, None) => self.verifier.clone(),
+        };
+        let client = match &tls.client {
+            Some(files) => {
+                Some(read_client(("clientCertificateFile", &files.certificate), ("clientKeyFile", &files.key))?)
+            }
+            None => self.client.clone(),
+        };
+        Trust::new(verifier, client)
+    }
+
+    fn new(verifier: Arc<Verifier>, client: Option<Arc<SingleCertAndKey>>) -> Result<Trust, Error> {
+        let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::Tls(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Trust(TlsConnector::from(Arc::new(config))))
+            .dangerous()
+            .with_custom_certificate_verifier(verifier.clone());
+        let mut config = match &client {
+            Some(client) => builder.with_client_cert_resolver(client.clone()),
+            None => builder.with_no_client_auth(),
+        };
+        // A resumed session would go on with a certificate that may have expired since.
+        config.resumption = Resumption::disabled();
+        Ok(Trust { connector: TlsConnector::from(Arc::new(config)), verifier, client })
     }
 
     pub(super) fn connector(&self) -> &TlsConnector {
-        &self.0
+        &self.connector
+    }
+
+    pub(super) fn verifier(&self) -> &Arc<Verifier> {
+        &self.verifier
     }
 
     /// Makes the first random numbers, for which aws-lc takes some 30 ms, so that the first dial need not.
     pub(crate) fn warm_up() {
         let mut bytes = [0; 1];
-        let _ = rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut bytes);
+        let _ = provider().secure_random.fill(&mut bytes);
     }
+}
+
+/// Never the process's default, which the host may have set to something else.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    rustls::crypto::aws_lc_rs::default_provider().into()
 }
 
 /// The name that the certificate must be for.
@@ -66,11 +134,77 @@ pub(crate) fn server_name(host: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(host.to_owned()).ok()
 }
 
-fn read_pem(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+fn read_authorities(key: &str, path: Option<&Path>, remedy: String) -> Result<Authorities, Error> {
+    let certificates = match path {
+        Some(path) => read_certificates(key, path)?,
+        None => system_certificates(),
+    };
+    Authorities::new(certificates, remedy).ok_or_else(|| {
+        Error::Tls(match path {
+            Some(path) => format!("{key}: {} holds no usable certificate", path.display()),
+            None => {
+                format!("the system has no certificate authorities: install its ca-certificates package, or set {key}")
+            }
+        })
+    })
+}
+
+fn parse_authorities(key: &str, pem: &str, remedy: String) -> Result<Authorities, Error> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let certificates =
+        certificates.map_err(|error| Error::Tls(format!("{key}: cannot be read as PEM certificates: {error}")))?;
+    Authorities::new(certificates, remedy).ok_or_else(|| Error::Tls(format!("{key}: holds no usable certificate")))
+}
+
+fn read_certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let unreadable = |why: String| Error::File { path: PathBuf::from(path), why, source: None };
     CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
         .map_err(|error| unreadable(format!("{key} cannot be read as PEM certificates: {error}")))
+}
+
+/// Our certificate with its issuers', and its private key, each with the key of its setting.
+fn read_client(
+    (certificate_key, certificate_file): (&str, &Path),
+    (key_key, key_file): (&str, &Path),
+) -> Result<Arc<SingleCertAndKey>, Error> {
+    let chain = read_certificates(certificate_key, certificate_file)?;
+    if chain.is_empty() {
+        return Err(Error::Tls(format!("{certificate_key}: {} holds no certificate", certificate_file.display())));
+    }
+    let bytes = std::fs::read(key_file).map(Zeroizing::new).map_err(|source| Error::File {
+        path: key_file.to_owned(),
+        why: format!("{key_key} cannot be read"),
+        source: Some(source),
+    })?;
+    // The causes are left out: they may quote what was read.
+    let der = PrivateKeyDer::from_pem_slice(&bytes).map(Zeroizing::new).map_err(|_| {
+        Error::Tls(format!(
+            "{key_key}: {} holds no private key in PEM (PKCS#8, PKCS#1 or SEC1, not encrypted)",
+            key_file.display()
+        ))
+    })?;
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&der).map_err(|_| {
+        Error::Tls(format!(
+            "{key_key}: {} holds a private key of a kind that is not supported (RSA from 2048 bits, ECDSA with P-256, \
+             P-384 or P-521, Ed25519 are)",
+            key_file.display()
+        ))
+    })?;
+    let client = CertifiedKey::new(chain, key);
+    match client.keys_match() {
+        Ok(()) => Ok(Arc::new(SingleCertAndKey::from(client))),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(Error::Tls(format!(
+            "{key_key}: {} does not belong to the certificate in {}",
+            key_file.display(),
+            certificate_file.display()
+        ))),
+        Err(error) => Err(Error::Tls(format!("{certificate_key}: {}: {error}", certificate_file.display()))),
+    }
+}
+
+fn alone(missing: &'static str, other: &str) -> Error {
+    Error::InvalidValue { key: missing, value: String::new(), expected: format!("a file, as {other} needs it") }
 }
 
 /// Where the distributions keep their certificate authorities. The list is our own because the usual way to
@@ -97,15 +231,4 @@ fn system_certificates() -> Vec<CertificateDer<'static>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ca_file_without_a_certificate_is_refused_by_name() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-        let error = Trust::load(Some(&path)).err().map(|error| error.to_string()).unwrap();
-        assert!(error.contains("Cargo.toml") && error.contains("no usable certificate"), "{error}");
-        let error = Trust::load(Some(Path::new("/nowhere.pem"))).err().map(|error| error.to_string()).unwrap();
-        assert!(error.contains("/nowhere.pem"), "{error}");
-    }
-}
+mod tests;

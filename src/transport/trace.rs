@@ -25,7 +25,6 @@ pub enum Phase {
     /// From HTTP to WebSocket.
     Upgrade,
     /// The message with the token, and its answer.
-    #[allow(dead_code)] // recorded by who sends it
     Connect,
 }
 
@@ -94,6 +93,10 @@ impl Trace {
         if let Some(step) = self.steps.last_mut() {
             step.peer = peer;
         }
+    }
+
+    pub(crate) fn into_steps(self) -> Vec<Step> {
+        self.steps
     }
 
     /// In the order in which they ended.

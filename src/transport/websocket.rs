@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
 use super::failure::{ConnectError, retry_after};
 use super::stream::QuietStream;
+use super::tls::Refusal;
 use crate::endpoint::Url;
 
 /// Read ahead this much. Allocated for every session, so it is what an idle one costs.
@@ -56,7 +57,10 @@ impl fmt::Display for Broken {
         match self {
             Broken::TooLarge => f.write_str("message over the limit"),
             Broken::Violation(how) => f.write_str(how),
-            Broken::Lost(error) => write!(f, "{error}"),
+            Broken::Lost(error) => match Refusal::within(error) {
+                Some(refusal) => write!(f, "{refusal}"),
+                None => write!(f, "{error}"),
+            },
         }
     }
 }
