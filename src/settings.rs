@@ -36,6 +36,7 @@ pub struct Settings {
     pub max_missed_pongs: usize,
     pub backoff_cap: Duration,
     pub backoff_base: Duration,
+    pub max_retry_after: Duration,
     pub connect_timeout: Duration,
     pub answer_timeout: Duration,
     pub ca_file: Option<PathBuf>,
@@ -193,13 +194,20 @@ pub const TABLE: &[Setting] = &[
         key: "connectionInfo.period",
         default: "60",
         field: Field::Seconds(1, 86_400, |s| &mut s.backoff_cap),
-        meaning: "Longest time between two attempts to connect a server group; also the pause after a refused token.",
+        meaning: "Longest pause between two attempts to connect a server group; an endpoint that refused the token is \
+                  left alone for this long, and up to a quarter longer.",
     },
     Setting {
         key: "connect.backoffBase",
         default: "1000",
         field: Field::Milliseconds(1, 3_600_000, |s| &mut s.backoff_base),
         meaning: "Upper bound of the first pause between attempts; it doubles up to connectionInfo.period.",
+    },
+    Setting {
+        key: "connect.maxRetryAfter",
+        default: "3600",
+        field: Field::Seconds(1, 86_400, |s| &mut s.max_retry_after),
+        meaning: "An endpoint that asks with Retry-After to be left alone for longer is tried again after this.",
     },
     Setting {
         key: "connect.timeout",
@@ -435,6 +443,7 @@ impl Default for Settings {
             max_missed_pongs: 0,
             backoff_cap: Duration::ZERO,
             backoff_base: Duration::ZERO,
+            max_retry_after: Duration::ZERO,
             connect_timeout: Duration::ZERO,
             answer_timeout: Duration::ZERO,
             ca_file: None,

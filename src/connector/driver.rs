@@ -20,7 +20,7 @@ use crate::endpoint::Endpoint;
 use crate::error::with_causes;
 use crate::protocol::Undecodable;
 use crate::session::{End, Received, Session, Transmit};
-use crate::supervisor::{AttemptId, Ended};
+use crate::supervisor::{Aftermath, AttemptId};
 use crate::time::Now;
 use crate::transport::{Broken, ConnectError, Incoming, Trace, WebSocket};
 
@@ -66,14 +66,20 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         let stopped = End::Stopped.to_string();
         let (kind, reason, how) = match &self.outcome {
-            Outcome::None => (EventKind::Disconnected, End::Panic.to_string(), Ended::Failed),
-            Outcome::NotConnected(None) => (EventKind::Disconnected, stopped, Ended::Failed),
-            Outcome::NotConnected(Some(error)) => (EventKind::ConnectFailed, with_causes(error), Ended::Failed),
+            Outcome::None => (EventKind::Disconnected, End::Panic.to_string(), Aftermath::Retry),
+            Outcome::NotConnected(None) => (EventKind::Disconnected, stopped, Aftermath::Retry),
+            Outcome::NotConnected(Some(error)) => (EventKind::ConnectFailed, with_causes(error), aftermath_of(error)),
             Outcome::Ended { end: End::Rejected, .. } => {
-                (EventKind::Rejected, End::Rejected.to_string(), Ended::Rejected)
+                (EventKind::Rejected, End::Rejected.to_string(), Aftermath::Refused)
             }
-            Outcome::Ended { end, was_established: true } => (EventKind::Disconnected, end.to_string(), Ended::Failed),
-            Outcome::Ended { end, .. } => (EventKind::ConnectFailed, end.to_string(), Ended::Failed),
+            Outcome::Ended { end, was_established } => {
+                let how = match end {
+                    End::PeerClosed { code, .. } => Aftermath::of_close(*code, *was_established),
+                    _ => Aftermath::Retry,
+                };
+                let kind = if *was_established { EventKind::Disconnected } else { EventKind::ConnectFailed };
+                (kind, end.to_string(), how)
+            }
         };
         let retry_in = {
             let mut control = lock(&self.shared.control);
@@ -83,6 +89,13 @@ impl Drop for Attempt {
         self.shared.event(kind, &self.endpoint, &reason, retry_in);
         self.shared.attempt_ended.notify_all();
         self.shared.control_changed.notify_one();
+    }
+}
+
+fn aftermath_of(error: &ConnectError) -> Aftermath {
+    match error {
+        ConnectError::HttpStatus { status } => Aftermath::of_upgrade(*status, None),
+        _ => Aftermath::Retry,
     }
 }
 

@@ -9,7 +9,7 @@ use super::host::LogLevel;
 use super::runner::Runner;
 use super::shared::{Link, Shared};
 use super::sync::lock;
-use crate::supervisor::{Action, Ended};
+use crate::supervisor::{Action, Aftermath};
 use crate::time::Now;
 use crate::transport::Trust;
 
@@ -32,7 +32,7 @@ pub(super) async fn run(shared: Arc<Shared>, runner: Runner) {
                             dials.push((attempt, endpoint.clone(), link));
                         }
                         // Removed before its turn came.
-                        None => drop(control.supervisor.ended(now, attempt, Ended::Failed)),
+                        None => drop(control.supervisor.ended(now, attempt, Aftermath::Retry)),
                     },
                     Action::End { attempt } => ends.extend(control.attempts.get(&attempt).cloned()),
                 }

@@ -213,7 +213,7 @@ impl Connector {
             for endpoint in added {
                 let details = &endpoint.details;
                 outbox.add_group(&details.group_id);
-                control.supervisor.add(now, &details.group_id, endpoint.id, details.priority);
+                control.supervisor.add(now, &details.group_id, endpoint.id, details.priority, true);
             }
         }
         shared.control_changed.notify_one();
@@ -263,7 +263,10 @@ impl Connector {
             url: endpoint.details.url.as_str().to_owned(),
             group_id: endpoint.details.group_id.clone(),
             priority: endpoint.details.priority,
-            state: control.supervisor.state(&endpoint.details.group_id, endpoint.id),
+            state: control
+                .supervisor
+                .connection(&endpoint.details.group_id, endpoint.id)
+                .map_or(ConnectionState::Disconnected, |connection| connection.state),
         };
         Ok(control.registry.iter().map(info).collect())
     }

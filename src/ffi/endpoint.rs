@@ -180,8 +180,8 @@ pub unsafe extern "C" fn nbwss_endpoints_get(
             group_id: nbwss_str::borrow(&endpoint.group_id),
             priority: endpoint.priority,
             state: match endpoint.state {
-                ConnectionState::Disconnected => nbwss_connection_state::NBWSS_DISCONNECTED,
-                ConnectionState::Connecting => nbwss_connection_state::NBWSS_CONNECTING,
+                ConnectionState::Disconnected | ConnectionState::Refused => nbwss_connection_state::NBWSS_DISCONNECTED,
+                ConnectionState::Connecting | ConnectionState::Closing => nbwss_connection_state::NBWSS_CONNECTING,
                 ConnectionState::Connected => nbwss_connection_state::NBWSS_CONNECTED,
             },
         });

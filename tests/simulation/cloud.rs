@@ -13,6 +13,7 @@ pub struct Manners {
     pub makes_up_acknowledgement: u8,
     pub delays_acknowledgement: u8,
     pub refuses_token: u8,
+    pub turns_away: u8,
     pub leaves_connect: u8,
     pub sends_garbage: u8,
 }
@@ -24,6 +25,7 @@ impl Manners {
         makes_up_acknowledgement: 0,
         delays_acknowledgement: 0,
         refuses_token: 0,
+        turns_away: 0,
         leaves_connect: 0,
         sends_garbage: 0,
     };
@@ -37,6 +39,7 @@ impl Manners {
             makes_up_acknowledgement: up_to(30),
             delays_acknowledgement: up_to(30),
             refuses_token: up_to(30),
+            turns_away: up_to(40),
             leaves_connect: up_to(40),
             sends_garbage: up_to(5),
         }

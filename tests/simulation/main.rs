@@ -11,7 +11,7 @@ use world::World;
 /// Seeds per run of the tests.
 const SEEDS: u64 = 3000;
 
-/// Any number of cuts, silences, refusals, lost, repeated, late and made-up acknowledgements, repeated
+/// Any number of cuts, silences, refusals, expired and renewed tokens, lost, repeated, late and made-up acknowledgements, repeated
 /// commands, slow and missing answers, stops and starts: nothing accepted is lost, nothing unsent is reported
 /// delivered, the order per group holds, each report comes once, every command that can be is answered, and
 /// the host is called once for each.
@@ -34,7 +34,7 @@ fn every_promise_holds_in_every_history() {
     println!("{totals:?}");
     assert!(totals.delivered > 0 && totals.answered > 0, "{totals:?}");
     if std::env::var_os("NBWSS_SEED").is_none() {
-        assert!(totals.sessions > SEEDS * 3, "{totals:?}");
+        assert!(totals.sessions > SEEDS * 3 && totals.left_alone > SEEDS, "{totals:?}");
         assert!(
             totals.repeated > SEEDS && totals.repeated_calls > SEEDS / 10 && totals.timeouts > SEEDS / 10,
             "{totals:?}"

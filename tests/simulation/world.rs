@@ -1,9 +1,10 @@
 //! The driver of a history: a queue of events in virtual time, the network between connector and clouds, the
 //! host's side, and the promises that are checked along the way and at the end.
 
+mod attempts;
 mod faults;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,8 @@ use nbwss::endpoint::{EndpointId, Registry};
 use nbwss::outbox::{Outbox, Outcome};
 use nbwss::protocol::Response;
 use nbwss::session::{End, Received, Session, Transmit};
-use nbwss::supervisor::{Action, AttemptId, Ended, Supervisor};
-use nbwss::{Now, Secret, Settings};
+use nbwss::supervisor::{Aftermath, AttemptId, Supervisor};
+use nbwss::{Now, Settings};
 
 use super::cloud::{Cloud, Manners};
 
@@ -26,13 +27,15 @@ const GROUPS: [&str; 2] = ["near", "far"];
 
 enum Event {
     /// An attempt to connect came to its end, good or bad.
-    Dialled(AttemptId, bool),
+    Dialled(AttemptId, Result<(), Aftermath>),
     ToCloud(AttemptId, Wire),
     ToConnector(AttemptId, Wire),
     /// The connector notices that the connection is gone.
     Lost(AttemptId),
     /// An attempt that was told to end has ended.
     Closed(AttemptId),
+    /// The peer's close frame, with its code, reaches the connector.
+    PeerCloses(AttemptId, u16),
     Notify,
     /// The application of this group sends a command.
     Command(usize),
@@ -48,6 +51,11 @@ enum Wire {
     Text(String, Duration),
     Ping,
     Pong,
+}
+
+struct Dialling {
+    endpoint: EndpointId,
+    told_to_end: bool,
 }
 
 struct Connection {
@@ -75,6 +83,8 @@ pub struct Totals {
     pub delivered: u64,
     pub repeated: u64,
     pub sessions: u64,
+    /// Endpoints that were left alone because they said so, or refused the token.
+    pub left_alone: u64,
     pub answered: u64,
     pub repeated_calls: u64,
     pub timeouts: u64,
@@ -86,6 +96,7 @@ impl Totals {
         self.delivered += other.delivered;
         self.repeated += other.repeated;
         self.sessions += other.sessions;
+        self.left_alone += other.left_alone;
         self.answered += other.answered;
         self.repeated_calls += other.repeated_calls;
         self.timeouts += other.timeouts;
@@ -112,7 +123,12 @@ pub struct World {
     group_ids: [Arc<str>; 2],
     endpoints: Vec<(EndpointId, usize)>,
     down: Vec<EndpointId>,
-    dialling: BTreeMap<AttemptId, EndpointId>,
+    /// Their tokens have expired.
+    stale: BTreeSet<EndpointId>,
+    deactivated: BTreeSet<EndpointId>,
+    /// Not to be dialled before.
+    left_alone: BTreeMap<EndpointId, Duration>,
+    dialling: BTreeMap<AttemptId, Dialling>,
     connections: BTreeMap<AttemptId, Connection>,
     clouds: [Cloud; 2],
     /// How often the host was called for each command.
@@ -136,6 +152,7 @@ impl World {
         set("notification.window", random.usize(1..6).to_string());
         set("notification.batchCount", random.usize(1..5).to_string());
         set("connect.backoffBase", random.usize(100..2000).to_string());
+        set("connect.maxRetryAfter", random.usize(1..120).to_string());
         set("keepAlive.scheduledRate", random.usize(5..30).to_string());
         set("dispatch.timeout", random.usize(500..5000).to_string());
         set("dispatch.policy", "allow GET /call/*".into());
@@ -155,6 +172,9 @@ impl World {
             group_ids: GROUPS.map(Arc::from),
             endpoints: Vec::new(),
             down: Vec::new(),
+            stale: BTreeSet::new(),
+            deactivated: BTreeSet::new(),
+            left_alone: BTreeMap::new(),
             dialling: BTreeMap::new(),
             connections: BTreeMap::new(),
             clouds: [(); 2].map(|()| Cloud::new(Manners::draw(&mut random))),
@@ -248,27 +268,7 @@ impl World {
             self.pump_connection(id);
         }
         while let Some(action) = self.supervisor.poll_action() {
-            match action {
-                Action::Dial { attempt, endpoint } => {
-                    self.trace.push(format!("{:?} dial {endpoint:?}", self.at));
-                    let group = self.group_of(endpoint);
-                    let busy = self.dialling.values().any(|other| self.group_of(*other) == group)
-                        || self.connections.values().any(|other| other.group == group);
-                    assert!(!busy, "a second connection of the group {group}");
-                    self.dialling.insert(attempt, endpoint);
-                    let (delay, up) = (self.milliseconds(1..3000), !self.down.contains(&endpoint));
-                    self.schedule(self.at + delay, Event::Dialled(attempt, up));
-                }
-                Action::End { attempt } => {
-                    let delay = self.milliseconds(0..1000);
-                    if self.dialling.contains_key(&attempt) {
-                        self.schedule(self.at + delay, Event::Dialled(attempt, false));
-                    } else if let Some(connection) = self.connections.get_mut(&attempt) {
-                        connection.closing = true;
-                        self.schedule(self.at + delay, Event::Closed(attempt));
-                    }
-                }
-            }
+            self.carry_out(action);
         }
         while let Some(notice) = self.dispatch.poll_notice() {
             if let Notice::Audit(record) = notice {
@@ -340,43 +340,15 @@ impl World {
         self.schedule(arrival, event);
     }
 
-    fn end(&mut self, id: AttemptId, end: &End) {
-        let Some(connection) = self.connections.remove(&id) else { return };
-        self.trace.push(format!("{:?} end {end}", self.at));
-        if let Some(open) = connection.open {
-            self.dispatch.close(open);
-        }
-        let how = if *end == End::Rejected { Ended::Rejected } else { Ended::Failed };
-        self.supervisor.ended(self.now().instant, id, how);
-    }
-
     fn happen(&mut self, event: Event) {
         let now = self.now();
         match event {
-            Event::Dialled(id, up) => {
-                let Some(endpoint) = self.dialling.remove(&id) else { return };
-                if !up {
-                    self.supervisor.ended(now.instant, id, Ended::Failed);
-                    return;
-                }
-                let connection = Connection {
-                    endpoint,
-                    group: self.group_of(endpoint),
-                    session: Session::new(now, &self.settings, Secret::new("good".into())),
-                    open: None,
-                    silent: false,
-                    closing: false,
-                    authenticated: false,
-                    arrivals: [self.at; 2],
-                    asked: Vec::new(),
-                    balance: HashMap::new(),
-                };
-                self.connections.insert(id, connection);
-            }
+            Event::Dialled(id, how) => self.dialled(id, how),
             Event::ToCloud(id, wire) => self.at_cloud(id, wire),
             Event::ToConnector(id, wire) => self.at_connector(id, wire),
             Event::Lost(id) => self.end(id, &End::Lost("reset".into())),
             Event::Closed(id) => self.end(id, &End::Stopped),
+            Event::PeerCloses(id, code) => self.end(id, &End::PeerClosed { code, reason: String::new() }),
             Event::Notify => {
                 let number = self.totals.accepted + 1;
                 let sequence = self.outbox.accept(format!("{{\"n\":{number}}}")).expect("room for all");
@@ -396,14 +368,7 @@ impl World {
                 self.dispatch.shut_down(now);
                 self.ask(0);
             }
-            Event::Calm => {
-                self.down.clear();
-                self.clouds.iter_mut().for_each(|cloud| cloud.manners = Manners::GOOD);
-                self.supervisor.set_running(now.instant, true);
-                for group in GROUPS {
-                    self.supervisor.set_group_running(now.instant, group, true);
-                }
-            }
+            Event::Calm => self.calm(),
         }
     }
 

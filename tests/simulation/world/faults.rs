@@ -1,13 +1,14 @@
 //! What the others do: commands that come, endpoints that are added and removed, and everything that goes wrong.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nbwss::Secret;
-use nbwss::endpoint::{Details, EndpointId};
+use nbwss::endpoint::{Details, Endpoint, EndpointId};
 use nbwss::supervisor::AttemptId;
 
 use super::{Event, GROUPS, Wire, World};
-use crate::cloud;
+use crate::cloud::{self, Manners};
 
 impl World {
     pub(super) fn add_endpoint(&mut self, group: usize) {
@@ -17,7 +18,11 @@ impl World {
             Details::new(&name, "wss://cloud/", GROUPS[group], priority, Secret::new("good".into())).expect("valid");
         let Ok(added) = self.registry.add(vec![details]) else { return };
         self.outbox.add_group(&self.group_ids[group]);
-        self.supervisor.add(self.now().instant, &self.group_ids[group], added[0].id, priority);
+        let active = self.random.u8(0..5) > 0;
+        if !active {
+            self.deactivated.insert(added[0].id);
+        }
+        self.supervisor.add(self.now().instant, &self.group_ids[group], added[0].id, priority, active);
         self.endpoints.push((added[0].id, group));
     }
 
@@ -42,7 +47,7 @@ impl World {
 
     pub(super) fn fault(&mut self) {
         let now = self.now().instant;
-        let kind = self.random.u8(0..10);
+        let kind = self.random.u8(0..16);
         self.trace.push(format!("{:?} fault {kind}", self.at));
         let ids: Vec<AttemptId> = self.connections.keys().copied().collect();
         let victim = self.random.choice(&ids).copied();
@@ -76,7 +81,77 @@ impl World {
             }
             (8, _) => self.add_endpoint(group),
             (9, _) => self.remove_endpoint(group),
+            (10, Some(id)) => {
+                let code = self.random.choice([1000, 1001, 1008, 1011, 1012, 1013, 4401, 4403]).expect("not empty");
+                self.schedule(self.at, Event::PeerCloses(id, code));
+            }
+            (11, _) => self.token_expires(),
+            (12, _) => {
+                if let Some(endpoint) = self.an_endpoint(group) {
+                    self.renew_token(endpoint.id);
+                }
+            }
+            (13, _) => {
+                self.supervisor.reconnect(now, GROUPS[group]);
+                let in_group = |id: &EndpointId| self.endpoints.contains(&(*id, group));
+                self.left_alone.retain(|id, _| !in_group(id));
+            }
+            (14, _) => {
+                let active = self.random.bool();
+                if let Some(endpoint) = self.an_endpoint(group) {
+                    self.set_active(endpoint.id, active);
+                }
+            }
+            (15, _) => {
+                let priority = self.random.i32(0..3);
+                if let Some(endpoint) = self.an_endpoint(group) {
+                    self.supervisor.set_priority(now, GROUPS[group], endpoint.id, priority);
+                }
+            }
             _ => {}
+        }
+    }
+
+    fn an_endpoint(&mut self, group: usize) -> Option<Arc<Endpoint>> {
+        let of_group: Vec<_> = self.registry.iter().filter(|e| *e.details.group_id == *GROUPS[group]).collect();
+        self.random.choice(of_group).cloned()
+    }
+
+    /// The application accepts an endpoint's token no longer, and says so to the session that has it.
+    fn token_expires(&mut self) {
+        let known: Vec<EndpointId> = self.endpoints.iter().map(|(id, _)| *id).collect();
+        let endpoint = *self.random.choice(&known).expect("there is one");
+        self.stale.insert(endpoint);
+        let session = self.connections.iter().find(|(_, connection)| connection.endpoint == endpoint);
+        if let Some((&id, _)) = session {
+            self.schedule(self.at, Event::PeerCloses(id, 4401));
+        }
+    }
+
+    fn renew_token(&mut self, endpoint: EndpointId) {
+        self.stale.remove(&endpoint);
+        self.left_alone.remove(&endpoint);
+        self.supervisor.renewed(self.now().instant, GROUPS[self.group_of(endpoint)], endpoint);
+    }
+
+    fn set_active(&mut self, endpoint: EndpointId, active: bool) {
+        let changed = if active { self.deactivated.remove(&endpoint) } else { self.deactivated.insert(endpoint) };
+        if changed {
+            self.left_alone.remove(&endpoint);
+        }
+        self.supervisor.set_active(self.now().instant, GROUPS[self.group_of(endpoint)], endpoint, active);
+    }
+
+    /// From now on everybody behaves.
+    pub(super) fn calm(&mut self) {
+        self.down.clear();
+        self.clouds.iter_mut().for_each(|cloud| cloud.manners = Manners::GOOD);
+        self.stale.clone().into_iter().for_each(|endpoint| self.renew_token(endpoint));
+        self.deactivated.clone().into_iter().for_each(|endpoint| self.set_active(endpoint, true));
+        let now = self.now().instant;
+        self.supervisor.set_running(now, true);
+        for group in GROUPS {
+            self.supervisor.set_group_running(now, group, true);
         }
     }
 
