@@ -36,6 +36,9 @@ mod secret;
 pub mod session;
 #[forbid(unsafe_code)]
 pub mod settings;
+#[cfg_attr(not(test), allow(dead_code))]
+#[forbid(unsafe_code)]
+mod store;
 #[forbid(unsafe_code)]
 pub mod supervisor;
 #[forbid(unsafe_code)]
