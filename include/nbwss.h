@@ -11,23 +11,28 @@
  *
  * Results    Functions return a status; nbwss_last_error() has the words, per thread. Results come last in the
  *            argument list and are zeroed on entry.
- * Handles    nbwss_options, nbwss_connector, nbwss_endpoints and nbwss_request are checked: a handle that is
- *            NULL, freed, freed twice, made up or of another type gives a status. Freeing NULL does nothing.
+ * Handles    nbwss_options, nbwss_connector, nbwss_endpoints, nbwss_inspection and nbwss_request are checked: a
+ *            handle that is NULL, freed, freed twice, made up or of another type gives a status. Freeing NULL
+ *            does nothing.
  * Text       UTF-8. A function that ends in _n takes pointer and length; its twin without _n takes a text that
  *            ends in NUL. Text that comes back is borrowed, for as long as the function says.
  * Structs    Start from the INIT macro: it sets struct_size, by which old hosts and new libraries understand
  *            each other.
- * Threads    Any function may be called from any thread. Only nbwss_connector_drain, _wait and _destroy wait.
+ * Threads    Any function may be called from any thread. These wait, and only these: nbwss_connector_drain, _wait
+ *            and _destroy; nbwss_endpoint_validate, _diagnose and _add_url and nbwss_endpoints_fetch, for the
+ *            network. With endpoint.store.path, functions that change endpoints wait for the disk.
  *
  * Callbacks          thread                may block     may call
- *   on_request       nbwss-call-N          yes           all but drain, wait, destroy
- *     (dispatch.inline) nbwss-io           no            all but drain, wait, destroy
+ *   on_request       nbwss-call-N          yes           all but those that wait
+ *     (dispatch.inline) nbwss-io           no            all but those that wait
  *   on_delivery, on_event, on_audit, on_cancel, on_log
- *                    nbwss-report          not for long  all but drain, wait, destroy
- *   destructors      the thread that frees yes           all but drain, wait, destroy
+ *                    nbwss-report          not for long  all but those that wait
+ *   on_dial          nbwss-dns             yes           all but those that wait
+ *   on_store_key     the caller of nbwss_connector_new   nothing of that connector
+ *   destructors      the thread that frees yes           all but those that wait
  *
  * A callback must return: it must not throw (C++: see nbwss_guard at the end), longjmp or end its thread. No lock of the library is held during
- * one. drain, wait and destroy, called from a callback, return NBWSS_ILLEGAL_STATE at once.
+ * one. Functions that wait, called from a callback, return NBWSS_ILLEGAL_STATE at once.
  *
  * The library installs no signal handlers (its threads block all signals), raises no SIGPIPE, writes nothing
  * to standard output or error, reads no environment variables and registers nothing to run at exit. A process
@@ -68,7 +73,8 @@ enum nbwss_status
   NBWSS_UNKNOWN_KEY = 4,
   /// A setting's value is malformed or out of bounds.
   NBWSS_INVALID_VALUE = 5,
-  /// Endpoint details that break a rule; the last error names the field.
+  /// Endpoint details with a value of the wrong type; the last error names the field. The other rules have codes of
+  /// their own, `NBWSS_ENDPOINT_...`.
   NBWSS_INVALID_ENDPOINT = 6,
   /// The endpoint's host name is taken (compared without case).
   NBWSS_DUPLICATE_ENDPOINT = 7,
@@ -86,7 +92,7 @@ enum nbwss_status
   NBWSS_EXPIRED = 13,
   /// A file or the operating system refused.
   NBWSS_IO = 14,
-  /// No certificate authority to trust.
+  /// Certificates or a private key that cannot be used.
   NBWSS_TLS = 15,
   /// Called in a child made by `fork` after the library was first used.
   NBWSS_FORKED = 16,
@@ -94,6 +100,39 @@ enum nbwss_status
   NBWSS_PANIC = 17,
   /// The header that the host was compiled with does not fit the library.
   NBWSS_INCOMPATIBLE = 18,
+  /// A database cannot be used; nothing in it was changed.
+  NBWSS_STORE = 19,
+  /// A database that another process or connector has open.
+  NBWSS_STORE_IN_USE = 20,
+  /// A database of a newer version of this library.
+  NBWSS_STORE_NEWER = 21,
+  /// The key does not fit the database; nothing in it was changed.
+  NBWSS_STORE_KEY = 22,
+  /// A field of endpoint details is not there or empty. For all codes about endpoint details, the last error names
+  /// the field and, in an array, the element.
+  NBWSS_ENDPOINT_MISSING = 23,
+  /// The endpoint's URL is `ws://`: not encrypted. Only `wss://` is dialled.
+  NBWSS_ENDPOINT_NOT_ENCRYPTED = 24,
+  /// The endpoint's URL cannot be read, or is not `wss://`.
+  NBWSS_ENDPOINT_BAD_URL = 25,
+  /// The endpoint's URL holds a user name or a password.
+  NBWSS_ENDPOINT_USER_INFO = 26,
+  /// The endpoint's priority is not a whole number from 0.
+  NBWSS_ENDPOINT_BAD_PRIORITY = 27,
+  /// A text of the endpoint's details is too long.
+  NBWSS_ENDPOINT_TOO_LONG = 28,
+  /// Endpoint details with a control character, or with white space in the host name.
+  NBWSS_ENDPOINT_BAD_CHARACTER = 29,
+  /// Endpoint details that are not UTF-8.
+  NBWSS_ENDPOINT_NOT_UTF8 = 30,
+  /// Endpoint details that are not JSON; the last error names line and column.
+  NBWSS_ENDPOINT_NOT_JSON = 31,
+  /// Endpoint details with a key twice.
+  NBWSS_ENDPOINT_DUPLICATE_KEY = 32,
+  /// A choice for TLS that cannot be meant: a malformed pin, two sources of certificate authorities, ...
+  NBWSS_ENDPOINT_BAD_TLS = 33,
+  /// Endpoint details could not be fetched from their URL; the last error says in which step and why.
+  NBWSS_FETCH_FAILED = 34,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -141,12 +180,63 @@ enum nbwss_event_kind
   /// The request callback runs inline (`dispatch.inline`) and takes longer than `dispatch.inlineLimit`: all
   /// sessions stand still meanwhile.
   NBWSS_EVENT_CALLBACK_BLOCKS = 6,
+  /// The endpoint was activated.
+  NBWSS_EVENT_ACTIVATED = 7,
+  /// The endpoint was deactivated.
+  NBWSS_EVENT_DEACTIVATED = 8,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum nbwss_event_kind nbwss_event_kind;
 #else
 typedef int32_t nbwss_event_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/// The class of a reason: what a host decides by, where the words are for people.
+enum nbwss_cause
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /// Nothing to tell.
+  NBWSS_CAUSE_NONE = 0,
+  /// The host's name could not be resolved.
+  NBWSS_CAUSE_RESOLVE = 1,
+  /// No TCP connection.
+  NBWSS_CAUSE_TCP = 2,
+  /// The proxy refused or failed.
+  NBWSS_CAUSE_PROXY = 3,
+  /// The dial callback.
+  NBWSS_CAUSE_DIAL = 4,
+  /// TLS: the certificate or the handshake.
+  NBWSS_CAUSE_TLS = 5,
+  /// The WebSocket upgrade broke HTTP or RFC 6455.
+  NBWSS_CAUSE_UPGRADE = 6,
+  /// The upgrade was answered with another HTTP status than 101: `code`.
+  NBWSS_CAUSE_HTTP_STATUS = 7,
+  /// No answer to CONNECT in time.
+  NBWSS_CAUSE_NO_ANSWER = 8,
+  /// The token was refused.
+  NBWSS_CAUSE_TOKEN = 9,
+  /// Too many pings without a pong.
+  NBWSS_CAUSE_KEEP_ALIVE = 10,
+  /// The peer closed the session, with the close code `code`.
+  NBWSS_CAUSE_PEER_CLOSED = 11,
+  /// The connection was lost without a close frame.
+  NBWSS_CAUSE_LOST = 12,
+  /// The peer broke the WebSocket or the NBWSS protocol.
+  NBWSS_CAUSE_PROTOCOL = 13,
+  /// Stopped, deactivated, removed or changed by the host.
+  NBWSS_CAUSE_STOPPED = 14,
+  /// A bug of the library.
+  NBWSS_CAUSE_INTERNAL = 15,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum nbwss_cause nbwss_cause;
+#else
+typedef int32_t nbwss_cause;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -210,10 +300,14 @@ enum nbwss_connection_state
  {
   /// Not connected, and not being tried at this moment.
   NBWSS_DISCONNECTED = 0,
-  /// Being connected, or closing.
+  /// Being connected.
   NBWSS_CONNECTING = 1,
   /// Established: the token was accepted.
   NBWSS_CONNECTED = 2,
+  /// Told to end, and not ended yet.
+  NBWSS_CLOSING = 3,
+  /// The token was refused. The endpoint is tried again, slowly.
+  NBWSS_REFUSED = 4,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -223,13 +317,45 @@ typedef int32_t nbwss_connection_state;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+/// A step of a connection.
+enum nbwss_phase
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /// Asking for the addresses of a name.
+  NBWSS_PHASE_RESOLVE = 1,
+  /// Reaching one of the addresses.
+  NBWSS_PHASE_TCP = 2,
+  /// Having a proxy reach the endpoint.
+  NBWSS_PHASE_PROXY = 3,
+  /// Having the dial callback reach the endpoint.
+  NBWSS_PHASE_DIAL = 4,
+  /// The TLS handshake, with verification.
+  NBWSS_PHASE_TLS = 5,
+  /// From HTTP to WebSocket.
+  NBWSS_PHASE_UPGRADE = 6,
+  /// The message with the token, and its answer.
+  NBWSS_PHASE_CONNECT = 7,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum nbwss_phase nbwss_phase;
+#else
+typedef int32_t nbwss_phase;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 /// Sessions to cloud applications, and everything that goes over them. May be used from any thread.
 ///
 /// Life: new, add endpoints, start; and at the end drain, stop, wait, destroy. Only the last is a must.
 typedef struct nbwss_connector nbwss_connector;
 
-/// A list of endpoints as they were at one moment.
+/// A list of endpoints: as they were at one moment, or as they are to be added.
 typedef struct nbwss_endpoints nbwss_endpoints;
+
+/// What was seen on the way to an endpoint. All texts are borrowed until it is freed, and none holds a secret.
+typedef struct nbwss_inspection nbwss_inspection;
 
 /// Settings and callbacks for connectors. May be used from several threads, and freed as soon as the
 /// connectors are made.
@@ -294,6 +420,10 @@ typedef struct nbwss_event {
   struct nbwss_str reason;
   /// Milliseconds to the server group's next attempt; -1 when none is planned.
   int64_t retry_in_ms;
+  /// The class of the reason.
+  nbwss_cause cause;
+  /// A close code (RFC 6455, section 7.4) or an HTTP status, where the cause says so; else 0.
+  int32_t code;
 } nbwss_event;
 
 /// Takes an event. Runs on the report thread.
@@ -351,6 +481,34 @@ typedef void (*nbwss_audit_callback)(const struct nbwss_audit *record, void *use
 /// Runs on the report thread.
 typedef void (*nbwss_cancel_callback)(struct nbwss_request *request, void *user_data);
 
+/// A connection that the host is to make. Borrowed during the callback.
+typedef struct nbwss_dial {
+  /// Size of the struct as this library knows it.
+  size_t struct_size;
+  /// Host name or address, without brackets. Ends in NUL, which does not count.
+  struct nbwss_str host;
+  /// TCP port.
+  uint16_t port;
+  /// Milliseconds after which the socket is not wanted any more: the setting `connect.timeout`.
+  uint32_t timeout_ms;
+} nbwss_dial;
+
+/// A socket of the operating system: a file descriptor, or a `SOCKET` on Windows.
+typedef ptrdiff_t nbwss_socket;
+
+/// Makes a connection by a way that only the host knows: NTLM or Kerberos to a proxy, a VPN, a socket handed over. Used
+/// instead of name resolution, TCP and the settings `proxy.*`; TLS with the endpoint is the library's in any case.
+///
+/// Puts a connected stream socket (TCP or, on Unix, local) into `*socket`, which the library closes from then on, and
+/// returns 0; or returns another number, which the reason of the failed attempt then shows. Runs on an `nbwss-dns`
+/// thread and may block until `timeout_ms` have passed; a socket that comes later is closed. While one runs,
+/// `nbwss_connector_destroy` waits for it.
+typedef int32_t (*nbwss_dial_callback)(const struct nbwss_dial *dial, nbwss_socket *socket, void *user_data);
+
+/// Gives the key for the tokens in `endpoint.store.path`: fills in the 32 bytes at `key` and returns 0, or returns
+/// another number, which `nbwss_connector_new` then tells. Called once, during `nbwss_connector_new`, on its thread.
+typedef int32_t (*nbwss_store_key_callback)(uint8_t *key, void *user_data);
+
 /// What a drain counted: once per notification and server group, since the connector was made.
 typedef struct nbwss_drained {
   /// `sizeof(nbwss_drained)`: start from `NBWSS_DRAINED_INIT`.
@@ -397,6 +555,48 @@ typedef struct nbwss_stats {
   uint64_t callbacks_blocked;
 } nbwss_stats;
 
+/// How the server groups are connected. Start from `NBWSS_HEALTH_INIT`.
+///
+/// A group counts when it is started and has an active endpoint. It is connected while a session is authenticated and
+/// its peer was heard within the keep-alive limit: `keepAlive.scheduledRate` times one more than
+/// `keepAlive.maxPongMissAllowed`. All is well where `groups_connected` equals `groups`.
+typedef struct nbwss_health {
+  /// `sizeof(nbwss_health)`.
+  size_t struct_size;
+  /// Groups that should be connected.
+  uint64_t groups;
+  /// Those that are.
+  uint64_t groups_connected;
+  /// All endpoints.
+  uint64_t endpoints;
+  /// Those that are active.
+  uint64_t endpoints_active;
+  /// Those that refused the token.
+  uint64_t endpoints_refused;
+} nbwss_health;
+
+/// How TLS with one endpoint is done, where that differs from the settings `tls.*`. Start from `NBWSS_TLS_INIT`; a
+/// field that is left empty is not meant.
+///
+/// Nothing turns verification off. The administrator's way: `nbwss_endpoint_validate` shows the certificates, and what
+/// is accepted comes here. A `pin` without certificate authorities says alone who the endpoint is (for self-signed
+/// ones); with them, both must hold.
+typedef struct nbwss_tls {
+  /// `sizeof(nbwss_tls)`.
+  size_t struct_size;
+  /// Certificate authorities as PEM text; at most 64 KiB.
+  struct nbwss_str ca_pem;
+  /// Instead: a PEM file with them, read at each attempt.
+  struct nbwss_str ca_file;
+  /// The endpoint's own certificate: `certificate:` and its SHA-256 in hexadecimal digits, or `spki:` and that of its
+  /// public key. Colons between the bytes are allowed.
+  struct nbwss_str pin;
+  /// Our certificate, for endpoints that ask for one: a PEM file with it and its issuers, read at each attempt.
+  struct nbwss_str client_certificate_file;
+  /// The PEM file with its private key.
+  struct nbwss_str client_key_file;
+} nbwss_tls;
+
 /// What a cloud application hands out for its listening URL. Start from `NBWSS_ENDPOINT_INIT`.
 typedef struct nbwss_endpoint {
   /// `sizeof(nbwss_endpoint)`.
@@ -411,13 +611,16 @@ typedef struct nbwss_endpoint {
   struct nbwss_str token;
   /// `priority`, from 0: the lowest is tried first.
   int32_t priority;
+  /// How TLS is done; NULL for the settings `tls.*`.
+  const struct nbwss_tls *tls;
 } nbwss_endpoint;
 
-/// An endpoint as a list shows it: everything but the token. Start from `NBWSS_ENDPOINT_INFO_INIT`.
+/// An endpoint as it was when the list was made: everything but the token, which only `nbwss_endpoints_token` shows.
+/// Start from `NBWSS_ENDPOINT_INFO_INIT`. The texts are borrowed until the list is freed.
 typedef struct nbwss_endpoint_info {
   /// `sizeof(nbwss_endpoint_info)`.
   size_t struct_size;
-  /// As it was added. Borrowed, like the other texts, until the list is freed.
+  /// As it was added.
   struct nbwss_str host_name;
   /// As it was added.
   struct nbwss_str url;
@@ -425,9 +628,96 @@ typedef struct nbwss_endpoint_info {
   struct nbwss_str group_id;
   /// The lowest is tried first.
   int32_t priority;
-  /// At the time of listing.
+  /// Its connection.
   nbwss_connection_state state;
+  /// ACTIVATED; or else DEACTIVATED, or not added yet.
+  bool active;
+  /// When it came into that state: milliseconds since 1970; 0 where it was not added yet.
+  int64_t since_ms;
+  /// Milliseconds to its next attempt; -1 when none is planned.
+  int64_t next_attempt_in_ms;
+  /// Milliseconds since the peer was last heard; -1 without a session.
+  int64_t last_heard_ms;
+  /// How often it was dialled.
+  uint64_t attempts;
+  /// How many sessions were established.
+  uint64_t sessions;
+  /// Its latest failure in words, which stays when it is over; empty if there was none.
+  struct nbwss_str last_error;
+  /// The class of that failure.
+  nbwss_cause last_error_cause;
+  /// When it was: milliseconds since 1970.
+  int64_t last_error_ms;
+  /// Its choice for TLS: certificate authorities as PEM text. Empty, as the next two, where there is none.
+  struct nbwss_str ca_pem;
+  /// A PEM file with certificate authorities.
+  struct nbwss_str ca_file;
+  /// What its certificate must be.
+  struct nbwss_str pin;
 } nbwss_endpoint_info;
+
+/// What became of an inspection. Start from `NBWSS_INSPECTION_RESULT_INIT`.
+typedef struct nbwss_inspection_result {
+  /// `sizeof(nbwss_inspection_result)`.
+  size_t struct_size;
+  /// Every step was done.
+  bool ok;
+  /// The certificates are what the choice for TLS trusts.
+  bool trusted;
+  /// Why they are not, in words; empty where they are, or none were seen.
+  struct nbwss_str distrust;
+  /// PEM text of the certificate that, given as `ca_pem`, makes the endpoint trusted: what an administrator accepts
+  /// after having compared fingerprints. Empty where there is none, and only a pin can do.
+  struct nbwss_str ca_to_accept;
+  /// `TLS 1.3` or `TLS 1.2`; empty where it did not get so far.
+  struct nbwss_str tls_version;
+  /// Why the last step failed, in words; empty where it was done.
+  struct nbwss_str failure;
+  /// The class of that failure.
+  nbwss_cause cause;
+} nbwss_inspection_result;
+
+/// A certificate, the endpoint's own first. Start from `NBWSS_CERTIFICATE_INIT`.
+typedef struct nbwss_certificate {
+  /// `sizeof(nbwss_certificate)`.
+  size_t struct_size;
+  /// Distinguished name (RFC 4514).
+  struct nbwss_str subject;
+  /// Distinguished name of who signed it.
+  struct nbwss_str issuer;
+  /// What it is for: `DNS:...` and `IP:...`, separated by `, `.
+  struct nbwss_str names;
+  /// Serial number in hexadecimal digits.
+  struct nbwss_str serial;
+  /// First second of its time, since 1970.
+  int64_t not_before;
+  /// Last second of its time, since 1970.
+  int64_t not_after;
+  /// `RSA 2048`, `ECDSA P-256`, `Ed25519`, ...
+  struct nbwss_str key_type;
+  /// SHA-256 of the certificate, in hexadecimal digits: what `certificate:` pins.
+  struct nbwss_str sha256;
+  /// SHA-256 of its public key, in hexadecimal digits: what `spki:` pins.
+  struct nbwss_str spki_sha256;
+  /// It may sign others.
+  bool is_ca;
+  /// The certificate as PEM text.
+  struct nbwss_str pem;
+} nbwss_certificate;
+
+/// One step of an inspection. Start from `NBWSS_STEP_INIT`.
+typedef struct nbwss_step {
+  /// `sizeof(nbwss_step)`.
+  size_t struct_size;
+  /// What was done.
+  nbwss_phase phase;
+  /// With whom: a name, an address or a proxy.
+  struct nbwss_str peer;
+  /// How long it took, in microseconds.
+  uint64_t duration_us;
+  /// What went wrong, in words; empty where nothing did.
+  struct nbwss_str failure;
+} nbwss_step;
 
 /// What is known of a job. A job is announced when it starts, in whatever state it then is, and when it is
 /// `DONE`, failed or not. Names other than those shown pass through. Start from `NBWSS_JOB_INIT`.
@@ -535,6 +825,19 @@ nbwss_status nbwss_options_set_int_n(struct nbwss_options *options, struct nbwss
 /// Changes one setting that is true or false. Otherwise as `nbwss_options_set_n`.
 nbwss_status nbwss_options_set_bool_n(struct nbwss_options *options, struct nbwss_str key, bool value);
 
+/// Reads a file of settings, as NetBackup's `nbwss.properties` is: lines of `key=value`, comments that begin with `#` or
+/// `!`, blank lines. All or nothing.
+///
+/// A key that this library does not know does no harm: `*unknown`, unless NULL, gets a line `line 7: its.key` for each,
+/// separated by line ends; empty where all are known. Borrowed until the next file is loaded into these options, or they
+/// are freed.
+///
+/// Returns `NBWSS_IO` where the file cannot be read or a line is not `key=value`, and `NBWSS_INVALID_VALUE`; the last
+/// error names the line.
+nbwss_status nbwss_options_load_file_n(struct nbwss_options *options,
+                                       struct nbwss_str path,
+                                       struct nbwss_str *unknown);
+
 /// Sets the callback for REST calls. Without one they are answered with 501; without a rule in the setting
 /// `dispatch.policy` that allows them, with 403. With `dispatch.forward.url` the library makes the calls itself.
 ///
@@ -576,17 +879,37 @@ nbwss_status nbwss_options_on_cancel(struct nbwss_options *options,
                                      void *user_data,
                                      nbwss_destructor destructor);
 
+/// Sets the callback that makes the connections. Ownership as for `nbwss_options_on_request`.
+nbwss_status nbwss_options_on_dial(struct nbwss_options *options,
+                                   nbwss_dial_callback callback,
+                                   void *user_data,
+                                   nbwss_destructor destructor);
+
+/// Sets the callback that gives the key for the tokens in `endpoint.store.path`: they are then encrypted (AES-256-GCM).
+/// A database that was written without a key is encrypted when it is first opened with one. Ownership as for
+/// `nbwss_options_on_request`.
+nbwss_status nbwss_options_on_store_key(struct nbwss_options *options,
+                                        nbwss_store_key_callback callback,
+                                        void *user_data,
+                                        nbwss_destructor destructor);
+
+/// Gives the key for the tokens in `endpoint.store.path` itself: 32 bytes, which are copied. Otherwise as
+/// `nbwss_options_on_store_key`, which it replaces.
+nbwss_status nbwss_options_set_store_key(struct nbwss_options *options, const uint8_t *key, size_t size);
+
 /// Frees options. NULL is nothing to do.
 nbwss_status nbwss_options_free(struct nbwss_options *options);
 
 /// Makes a connector from options, which may be changed or freed afterwards. It has its threads but is not
 /// started: it takes endpoints and notifications and dials nobody.
 ///
-/// `*connector` is to be destroyed with `nbwss_connector_destroy`. Returns `NBWSS_IO` or `NBWSS_TLS` where
-/// `tls.caFile` cannot be used, and `NBWSS_IO` where threads cannot be made.
+/// `*connector` is to be destroyed with `nbwss_connector_destroy`. Returns `NBWSS_IO` or `NBWSS_TLS` where a file of
+/// the settings `tls.*` cannot be used, an `NBWSS_STORE...` status for `endpoint.store.path`, `NBWSS_INVALID_VALUE` for
+/// settings that do not go together, and `NBWSS_IO` where threads cannot be made.
 ///
 /// A process that becomes a daemon by `fork` must do so before the first call of `nbwss_options_new`.
-nbwss_status nbwss_connector_new(const struct nbwss_options *options, struct nbwss_connector **connector);
+nbwss_status nbwss_connector_new(const struct nbwss_options *options,
+                                 struct nbwss_connector **connector);
 
 /// Starts dialling: a session for every server group. Does not wait; idempotent; possible again after stop.
 nbwss_status nbwss_connector_start(struct nbwss_connector *connector);
@@ -606,6 +929,9 @@ nbwss_status nbwss_connector_drain(struct nbwss_connector *connector,
 
 /// Totals since the connector was made: what a monitor wants to see. Never waits.
 nbwss_status nbwss_connector_stats(struct nbwss_connector *connector, struct nbwss_stats *stats);
+
+/// How the server groups are connected. Never waits for the network.
+nbwss_status nbwss_connector_health(struct nbwss_connector *connector, struct nbwss_health *health);
 
 /// After stop: waits at most `timeout_ms` milliseconds until every session has ended.
 ///
@@ -642,31 +968,102 @@ nbwss_status nbwss_group_start_n(struct nbwss_connector *connector, struct nbwss
 /// Returns `NBWSS_NOT_FOUND` for a group without an endpoint.
 nbwss_status nbwss_group_stop_n(struct nbwss_connector *connector, struct nbwss_str group_id);
 
-/// Adds an endpoint. If the connector is started, it is dialled at once, unless its server group has a
-/// connection.
+/// Adds an endpoint, activated. If the connector is started, it is dialled at once, unless its server group has a
+/// connection. With the setting `endpoint.store.path`, it is on the disk when this returns.
 ///
-/// Returns `NBWSS_INVALID_ENDPOINT` (the last error names the field) or `NBWSS_DUPLICATE_ENDPOINT`.
-nbwss_status nbwss_endpoint_add(struct nbwss_connector *connector, const struct nbwss_endpoint *endpoint);
+/// Returns an `NBWSS_ENDPOINT_...` status (the last error names the field), `NBWSS_DUPLICATE_ENDPOINT`, `NBWSS_IO` or
+/// `NBWSS_TLS` for a file of the choice for TLS, or `NBWSS_STORE`.
+nbwss_status nbwss_endpoint_add(struct nbwss_connector *connector,
+                                const struct nbwss_endpoint *endpoint);
 
 /// Adds the endpoint, or all endpoints of the array, in a JSON text with the keys `hostName`, `url`, `groupId`,
 /// `priority` (a number, or a number in a string) and `token`; others are ignored. All or nothing; at most 64 KiB.
+/// To show them before they are added, or for a choice of TLS, see `nbwss_endpoints_read_json`.
 ///
-/// Returns `NBWSS_INVALID_ENDPOINT` (the last error names the field, or line and column) or
-/// `NBWSS_DUPLICATE_ENDPOINT`.
+/// Returns as `nbwss_endpoint_add`.
 nbwss_status nbwss_endpoint_add_json_n(struct nbwss_connector *connector,
                                        struct nbwss_str json);
 
 /// As `nbwss_endpoint_add_json_n`, from a file. Returns in addition `NBWSS_IO` where it cannot be read.
 nbwss_status nbwss_endpoint_add_file_n(struct nbwss_connector *connector, struct nbwss_str path);
 
+/// As `nbwss_endpoint_add_json_n`, from an `https://` URL that the cloud application generated, fetched as
+/// `nbwss_endpoints_fetch` does. Waits for the network. Returns in addition `NBWSS_FETCH_FAILED`;
+/// `NBWSS_ILLEGAL_STATE` at once from a callback.
+nbwss_status nbwss_endpoint_add_url_n(struct nbwss_connector *connector, struct nbwss_str url);
+
 /// Removes an endpoint by host name, compared without case, and closes its session. With the last endpoint of
 /// a server group go the group's notifications, each with a delivery report.
 ///
-/// Returns `NBWSS_NOT_FOUND`.
+/// Returns `NBWSS_NOT_FOUND` or `NBWSS_STORE`, as the following do.
 nbwss_status nbwss_endpoint_remove_n(struct nbwss_connector *connector, struct nbwss_str host_name);
 
-/// Lists all endpoints, ordered by host name. `*endpoints` is to be freed with `nbwss_endpoints_free`.
-nbwss_status nbwss_endpoint_list(struct nbwss_connector *connector, struct nbwss_endpoints **endpoints);
+/// Activates an endpoint that was deactivated: it is dialled at once, unless its server group has a connection.
+nbwss_status nbwss_endpoint_activate_n(struct nbwss_connector *connector,
+                                       struct nbwss_str host_name);
+
+/// Deactivates an endpoint: its session is closed, and it is not tried. Its group's notifications stay.
+nbwss_status nbwss_endpoint_deactivate_n(struct nbwss_connector *connector, struct nbwss_str host_name);
+
+/// Gives an endpoint a new token. It is dialled anew with it at once; its session, opened with the old token, is
+/// closed. An endpoint that had refused the old one is not left alone any longer.
+///
+/// Returns in addition an `NBWSS_ENDPOINT_...` status.
+nbwss_status nbwss_endpoint_set_token_n(struct nbwss_connector *connector,
+                                        struct nbwss_str host_name,
+                                        struct nbwss_str token);
+
+/// Gives an endpoint another choice for TLS (NULL: the settings `tls.*`) and dials it anew, as `nbwss_endpoint_set_token`.
+nbwss_status nbwss_endpoint_set_tls_n(struct nbwss_connector *connector,
+                                      struct nbwss_str host_name,
+                                      const struct nbwss_tls *tls);
+
+/// Gives an endpoint another priority. It counts from the group's next selection on: there is no fail-back.
+///
+/// Returns in addition `NBWSS_ENDPOINT_BAD_PRIORITY`.
+nbwss_status nbwss_endpoint_set_priority_n(struct nbwss_connector *connector,
+                                           struct nbwss_str host_name,
+                                           int32_t priority);
+
+/// Reconnects now: ends the session of the endpoint's server group, if there is one, forgets pauses and refusals, and
+/// dials anew, the best endpoint first.
+nbwss_status nbwss_endpoint_reconnect_n(struct nbwss_connector *connector,
+                                        struct nbwss_str host_name);
+
+/// One endpoint as it is now: a list of one. `*endpoints` is to be freed with `nbwss_endpoints_free`.
+nbwss_status nbwss_endpoint_get_n(struct nbwss_connector *connector,
+                                  struct nbwss_str host_name,
+                                  struct nbwss_endpoints **endpoints);
+
+/// All endpoints as they are now, ordered by host name. `*endpoints` is to be freed with `nbwss_endpoints_free`.
+nbwss_status nbwss_endpoint_list(struct nbwss_connector *connector,
+                                 struct nbwss_endpoints **endpoints);
+
+/// Reads the endpoint, or all endpoints of the array, in a JSON text as `nbwss_endpoint_add_json` takes it, without
+/// adding anything: an administrator may look at them first. `*endpoints` is to be freed with `nbwss_endpoints_free`.
+///
+/// Returns an `NBWSS_ENDPOINT_...` status; the last error names the field, or line and column.
+nbwss_status nbwss_endpoints_read_json_n(struct nbwss_str json,
+                                         struct nbwss_endpoints **endpoints);
+
+/// As `nbwss_endpoints_read_json_n`, from a file. Returns in addition `NBWSS_IO` where it cannot be read.
+nbwss_status nbwss_endpoints_read_file_n(struct nbwss_str path, struct nbwss_endpoints **endpoints);
+
+/// As `nbwss_endpoints_read_json_n`, from an `https://` URL that the cloud application generated. It is fetched by the
+/// connector's own way out (proxy) and trust (`tls.caFile`); redirects to another origin are not followed; bounded by
+/// `endpoint.url.maxBytes` and `endpoint.url.timeout`. The connector need not be started.
+///
+/// Waits for the network. Returns in addition `NBWSS_FETCH_FAILED`; `NBWSS_ILLEGAL_STATE` at once from a callback.
+nbwss_status nbwss_endpoints_fetch_n(struct nbwss_connector *connector,
+                                     struct nbwss_str url,
+                                     struct nbwss_endpoints **endpoints);
+
+/// Adds all endpoints of a list or none. `tls` is the choice for TLS of each; NULL for the settings `tls.*`.
+///
+/// Returns as `nbwss_endpoint_add`.
+nbwss_status nbwss_endpoints_add(struct nbwss_connector *connector,
+                                 const struct nbwss_endpoints *endpoints,
+                                 const struct nbwss_tls *tls);
 
 /// How many endpoints the list has.
 nbwss_status nbwss_endpoints_count(const struct nbwss_endpoints *endpoints, size_t *count);
@@ -678,8 +1075,72 @@ nbwss_status nbwss_endpoints_get(const struct nbwss_endpoints *endpoints,
                                  size_t index,
                                  struct nbwss_endpoint_info *info);
 
+/// Copies the token of one endpoint of the list, counted from 0, into the host's buffer: the only function that shows
+/// one. `*length` is its length in bytes; nothing is appended to it. With `size` 0, `buffer` may be NULL, to ask for the
+/// length alone.
+///
+/// Returns `NBWSS_INVALID_ARGUMENT` where `size` is not 0 and too small, and copies nothing then; `NBWSS_NOT_FOUND` past
+/// the end. The buffer is the host's to wipe.
+nbwss_status nbwss_endpoints_token(const struct nbwss_endpoints *endpoints,
+                                   size_t index,
+                                   char *buffer,
+                                   size_t size,
+                                   size_t *length);
+
 /// Frees a list. NULL is nothing to do.
 nbwss_status nbwss_endpoints_free(struct nbwss_endpoints *endpoints);
+
+/// Validates an endpoint before it is added: dials it (through the proxy, if there is one), finishes the TLS handshake
+/// without sending a byte more, and shows its certificates, trusted or not. `tls` is the choice for TLS to judge them
+/// by; NULL for the settings `tls.*`. The connector need not be started.
+///
+/// An endpoint that cannot be reached is not an error of this call: the steps tell. Waits for the network, for each step
+/// at most `connect.timeout`. `*inspection` is to be freed with `nbwss_inspection_free`.
+///
+/// Returns an `NBWSS_ENDPOINT_...` status for the URL; `NBWSS_ILLEGAL_STATE` at once from a callback.
+nbwss_status nbwss_endpoint_validate_n(struct nbwss_connector *connector,
+                                       struct nbwss_str url,
+                                       const struct nbwss_tls *tls,
+                                       struct nbwss_inspection **inspection);
+
+/// Diagnoses an added endpoint: the same walk, and then the real one to its end, the WebSocket upgrade; with `connect`
+/// the token is sent, too, and the answer awaited. For an endpoint that has a session this is a second connection.
+///
+/// Otherwise as `nbwss_endpoint_validate`. Returns in addition `NBWSS_NOT_FOUND`.
+nbwss_status nbwss_endpoint_diagnose_n(struct nbwss_connector *connector,
+                                       struct nbwss_str host_name,
+                                       bool connect,
+                                       struct nbwss_inspection **inspection);
+
+/// What became of it.
+nbwss_status nbwss_inspection_get_result(const struct nbwss_inspection *inspection,
+                                         struct nbwss_inspection_result *result);
+
+/// How many certificates the endpoint showed.
+nbwss_status nbwss_inspection_certificate_count(const struct nbwss_inspection *inspection, size_t *count);
+
+/// One certificate, counted from 0: the endpoint's own, then its issuers, as the endpoint sent them.
+///
+/// Returns `NBWSS_NOT_FOUND` past the end.
+nbwss_status nbwss_inspection_certificate(const struct nbwss_inspection *inspection,
+                                          size_t index,
+                                          struct nbwss_certificate *certificate);
+
+/// How many steps were taken.
+nbwss_status nbwss_inspection_step_count(const struct nbwss_inspection *inspection, size_t *count);
+
+/// One step, counted from 0, in the order taken.
+///
+/// Returns `NBWSS_NOT_FOUND` past the end.
+nbwss_status nbwss_inspection_step(const struct nbwss_inspection *inspection,
+                                   size_t index,
+                                   struct nbwss_step *step);
+
+/// All of it as text of several lines, for a person: an operator can send it to support.
+nbwss_status nbwss_inspection_text(const struct nbwss_inspection *inspection, struct nbwss_str *text);
+
+/// Frees an inspection. NULL is nothing to do.
+nbwss_status nbwss_inspection_free(struct nbwss_inspection *inspection);
 
 /// Accepts a job notification for every server group that has an endpoint. Never waits for the network.
 ///
@@ -771,10 +1232,21 @@ nbwss_status nbwss_request_fail_n(struct nbwss_request *request,
 #define NBWSS_STR_INIT { NULL, 0 }
 #define NBWSS_DRAINED_INIT { sizeof(nbwss_drained), 0, 0, 0 }
 #define NBWSS_STATS_INIT { sizeof(nbwss_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define NBWSS_HEALTH_INIT { sizeof(nbwss_health), 0, 0, 0, 0, 0 }
+#define NBWSS_TLS_INIT \
+  { sizeof(nbwss_tls), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT }
 #define NBWSS_ENDPOINT_INIT \
-  { sizeof(nbwss_endpoint), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0 }
+  { sizeof(nbwss_endpoint), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0, NULL }
 #define NBWSS_ENDPOINT_INFO_INIT \
-  { sizeof(nbwss_endpoint_info), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0, NBWSS_DISCONNECTED }
+  { sizeof(nbwss_endpoint_info), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0, NBWSS_DISCONNECTED, false, \
+    0, 0, 0, 0, 0, NBWSS_STR_INIT, NBWSS_CAUSE_NONE, 0, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT }
+#define NBWSS_INSPECTION_RESULT_INIT \
+  { sizeof(nbwss_inspection_result), false, false, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, \
+    NBWSS_STR_INIT, NBWSS_CAUSE_NONE }
+#define NBWSS_CERTIFICATE_INIT \
+  { sizeof(nbwss_certificate), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0, 0, \
+    NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, false, NBWSS_STR_INIT }
+#define NBWSS_STEP_INIT { sizeof(nbwss_step), NBWSS_PHASE_RESOLVE, NBWSS_STR_INIT, 0, NBWSS_STR_INIT }
 #define NBWSS_JOB_INIT \
   { sizeof(nbwss_job), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, \
     NBWSS_STR_INIT, 0, 0, 0, 0 }
@@ -809,6 +1281,10 @@ static inline nbwss_status nbwss_options_set_bool(nbwss_options *options, const 
   return nbwss_options_set_bool_n(options, nbwss_str_z(key), value);
 }
 
+static inline nbwss_status nbwss_options_load_file(nbwss_options *options, const char *path, nbwss_str *unknown) {
+  return nbwss_options_load_file_n(options, nbwss_str_z(path), unknown);
+}
+
 static inline nbwss_status nbwss_connector_set_policy(nbwss_connector *connector, const char *rules) {
   return nbwss_connector_set_policy_n(connector, nbwss_str_z(rules));
 }
@@ -829,8 +1305,67 @@ static inline nbwss_status nbwss_endpoint_add_file(nbwss_connector *connector, c
   return nbwss_endpoint_add_file_n(connector, nbwss_str_z(path));
 }
 
+static inline nbwss_status nbwss_endpoint_add_url(nbwss_connector *connector, const char *url) {
+  return nbwss_endpoint_add_url_n(connector, nbwss_str_z(url));
+}
+
 static inline nbwss_status nbwss_endpoint_remove(nbwss_connector *connector, const char *host_name) {
   return nbwss_endpoint_remove_n(connector, nbwss_str_z(host_name));
+}
+
+static inline nbwss_status nbwss_endpoint_activate(nbwss_connector *connector, const char *host_name) {
+  return nbwss_endpoint_activate_n(connector, nbwss_str_z(host_name));
+}
+
+static inline nbwss_status nbwss_endpoint_deactivate(nbwss_connector *connector, const char *host_name) {
+  return nbwss_endpoint_deactivate_n(connector, nbwss_str_z(host_name));
+}
+
+static inline nbwss_status nbwss_endpoint_reconnect(nbwss_connector *connector, const char *host_name) {
+  return nbwss_endpoint_reconnect_n(connector, nbwss_str_z(host_name));
+}
+
+static inline nbwss_status nbwss_endpoint_set_token(nbwss_connector *connector, const char *host_name,
+                                                    const char *token) {
+  return nbwss_endpoint_set_token_n(connector, nbwss_str_z(host_name), nbwss_str_z(token));
+}
+
+static inline nbwss_status nbwss_endpoint_set_tls(nbwss_connector *connector, const char *host_name,
+                                                  const nbwss_tls *tls) {
+  return nbwss_endpoint_set_tls_n(connector, nbwss_str_z(host_name), tls);
+}
+
+static inline nbwss_status nbwss_endpoint_set_priority(nbwss_connector *connector, const char *host_name,
+                                                       int32_t priority) {
+  return nbwss_endpoint_set_priority_n(connector, nbwss_str_z(host_name), priority);
+}
+
+static inline nbwss_status nbwss_endpoint_get(nbwss_connector *connector, const char *host_name,
+                                              nbwss_endpoints **endpoints) {
+  return nbwss_endpoint_get_n(connector, nbwss_str_z(host_name), endpoints);
+}
+
+static inline nbwss_status nbwss_endpoint_validate(nbwss_connector *connector, const char *url,
+                                                   const nbwss_tls *tls, nbwss_inspection **inspection) {
+  return nbwss_endpoint_validate_n(connector, nbwss_str_z(url), tls, inspection);
+}
+
+static inline nbwss_status nbwss_endpoint_diagnose(nbwss_connector *connector, const char *host_name, bool connect,
+                                                   nbwss_inspection **inspection) {
+  return nbwss_endpoint_diagnose_n(connector, nbwss_str_z(host_name), connect, inspection);
+}
+
+static inline nbwss_status nbwss_endpoints_read_json(const char *json, nbwss_endpoints **endpoints) {
+  return nbwss_endpoints_read_json_n(nbwss_str_z(json), endpoints);
+}
+
+static inline nbwss_status nbwss_endpoints_read_file(const char *path, nbwss_endpoints **endpoints) {
+  return nbwss_endpoints_read_file_n(nbwss_str_z(path), endpoints);
+}
+
+static inline nbwss_status nbwss_endpoints_fetch(nbwss_connector *connector, const char *url,
+                                                 nbwss_endpoints **endpoints) {
+  return nbwss_endpoints_fetch_n(connector, nbwss_str_z(url), endpoints);
 }
 
 static inline nbwss_status nbwss_notify_json(nbwss_connector *connector, const char *notification,

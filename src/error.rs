@@ -85,6 +85,19 @@ pub enum Error {
         #[source]
         source: Option<std::io::Error>,
     },
+    /// A line of a file of settings that is refused. Nothing was changed.
+    #[error("{path}: line {line}: {why}", path = path.display())]
+    Properties {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Why the value is refused.
+        why: Box<Error>,
+    },
+    /// A URL with endpoint details that could not be fetched.
+    #[error("{0}")]
+    Fetch(String),
     /// A database cannot be used. Nothing in it was changed.
     #[error("{path}: {why}", path = path.display())]
     Store {
@@ -117,6 +130,9 @@ pub enum Error {
         /// Missing, needless or wrong.
         why: &'static str,
     },
+    /// The host's callback gave no key for the database.
+    #[error("the store key callback returned {0}")]
+    NoStoreKey(i32),
     /// The operating system refused something.
     #[error("{what}")]
     System {

@@ -29,6 +29,8 @@ pub mod outbox;
 #[forbid(unsafe_code)]
 mod panics;
 #[forbid(unsafe_code)]
+pub mod properties;
+#[forbid(unsafe_code)]
 pub mod protocol;
 #[forbid(unsafe_code)]
 mod secret;
@@ -36,7 +38,6 @@ mod secret;
 pub mod session;
 #[forbid(unsafe_code)]
 pub mod settings;
-#[cfg_attr(not(test), allow(dead_code))]
 #[forbid(unsafe_code)]
 mod store;
 #[forbid(unsafe_code)]
@@ -47,7 +48,8 @@ mod time;
 mod transport;
 
 pub use connector::{
-    AuditRecord, Connector, Delivery, Drained, EndpointInfo, Event, EventKind, Host, LogLine, Request, Stats, Wants,
+    AuditRecord, Cause, Connector, Delivery, Drained, EndpointInfo, Event, EventKind, Health, Host, Inspection,
+    LogLine, Request, Stats, Trouble, Wants,
 };
 pub use error::Error;
 pub use secret::Secret;

@@ -18,6 +18,12 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// A text of somebody who knows the secret, without it. (A secret so short that it is part of ordinary words would be
+    /// given away by what is missing.)
+    pub(crate) fn redacted(&self, text: &str) -> String {
+        if self.0.len() < 8 { text.to_owned() } else { text.replace(&**self.0, "[token]") }
+    }
 }
 
 impl fmt::Debug for Secret {

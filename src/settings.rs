@@ -45,6 +45,7 @@ pub struct Settings {
     pub proxy_password: Option<Secret>,
     pub no_proxy: String,
     pub proxy_from_environment: bool,
+    pub endpoint_store: Option<PathBuf>,
     pub endpoint_url_max_bytes: usize,
     pub endpoint_url_timeout: Duration,
     pub client_certificate_file: Option<PathBuf>,
@@ -261,6 +262,13 @@ pub const TABLE: &[Setting] = &[
                   once, when the connector is made; otherwise no variable of the environment is read.",
     },
     Setting {
+        key: "endpoint.store.path",
+        default: "",
+        field: Field::Path(|s| &mut s.endpoint_store),
+        meaning: "Database file in which endpoints survive the process, made if it is missing; empty to hold them in memory \
+                  only.",
+    },
+    Setting {
         key: "endpoint.url.maxBytes",
         default: "65536",
         field: Field::Bytes(1024, MAX_JSON_BYTES as u64, |s| &mut s.endpoint_url_max_bytes),
@@ -452,6 +460,7 @@ impl Default for Settings {
             proxy_password: None,
             no_proxy: String::new(),
             proxy_from_environment: false,
+            endpoint_store: None,
             endpoint_url_max_bytes: 0,
             endpoint_url_timeout: Duration::ZERO,
             client_certificate_file: None,

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use super::cause::Cause;
 use super::host::{EventKind, LogLevel};
 use super::request::Request;
 use super::runner::Runner;
-use super::shared::{GATHERING, Link, Shared};
+use super::shared::{GATHERING, Link, Shared, Why};
 use super::sync::lock;
 use crate::dispatch::{SessionId, Verdict};
 use crate::endpoint::Endpoint;
@@ -62,60 +63,77 @@ impl Attempt {
     }
 }
 
+/// What the host is told of an outcome, and what comes after it.
+struct Told {
+    kind: EventKind,
+    cause: Cause,
+    code: u16,
+    reason: String,
+    how: Aftermath,
+}
+
+impl Outcome {
+    fn told(&self) -> Told {
+        let mut told = match self {
+            Outcome::None => Outcome::ended(&End::Panic, true),
+            Outcome::NotConnected(None) => Outcome::ended(&End::Stopped, true),
+            Outcome::NotConnected(Some(error)) => {
+                let status = error.http_status();
+                let how = status.map(|status| Aftermath::of_upgrade(status, error.retry_after()));
+                Told {
+                    kind: EventKind::ConnectFailed,
+                    cause: Cause::of_failure(error),
+                    code: status.unwrap_or(0),
+                    reason: with_causes(error),
+                    how: how.unwrap_or(Aftermath::Retry),
+                }
+            }
+            Outcome::Ended { end, was_established } => Outcome::ended(end, *was_established),
+        };
+        if told.how == Aftermath::Refused {
+            told.kind = EventKind::Rejected;
+        }
+        told
+    }
+
+    fn ended(end: &End, was_established: bool) -> Told {
+        let (code, how) = match end {
+            End::Rejected => (0, Aftermath::Refused),
+            End::PeerClosed { code, .. } => (*code, Aftermath::of_close(*code, was_established)),
+            _ => (0, Aftermath::Retry),
+        };
+        let kind = if was_established { EventKind::Disconnected } else { EventKind::ConnectFailed };
+        Told { kind, cause: Cause::of_end(end), code, reason: end.to_string(), how }
+    }
+}
+
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let stopped = End::Stopped.to_string();
-        let (kind, reason, how) = match &self.outcome {
-            Outcome::None => (EventKind::Disconnected, End::Panic.to_string(), Aftermath::Retry),
-            Outcome::NotConnected(None) => (EventKind::Disconnected, stopped, Aftermath::Retry),
-            Outcome::NotConnected(Some(error)) => (EventKind::ConnectFailed, with_causes(error), aftermath_of(error)),
-            Outcome::Ended { end: End::Rejected, .. } => {
-                (EventKind::Rejected, End::Rejected.to_string(), Aftermath::Refused)
-            }
-            Outcome::Ended { end, was_established } => {
-                let how = match end {
-                    End::PeerClosed { code, .. } => Aftermath::of_close(*code, *was_established),
-                    _ => Aftermath::Retry,
-                };
-                let kind = if *was_established { EventKind::Disconnected } else { EventKind::ConnectFailed };
-                (kind, end.to_string(), how)
-            }
-        };
+        let Told { kind, cause, code, reason, how } = self.outcome.told();
         let retry_in = {
             let mut control = lock(&self.shared.control);
             control.attempts.remove(&self.id);
             control.supervisor.ended(Now::read().instant, self.id, how)
         };
-        self.shared.event(kind, &self.endpoint, &reason, retry_in);
+        self.shared.event(kind, &self.endpoint, Why { cause, code, reason: &reason }, retry_in);
         self.shared.attempt_ended.notify_all();
         self.shared.control_changed.notify_one();
-    }
-}
-
-fn aftermath_of(error: &ConnectError) -> Aftermath {
-    match error {
-        ConnectError::HttpStatus { status } => Aftermath::of_upgrade(*status, None),
-        _ => Aftermath::Retry,
     }
 }
 
 /// The task of one attempt.
 pub(super) async fn run(mut attempt: Attempt) {
     let (shared, endpoint) = (attempt.shared.clone(), attempt.endpoint.clone());
-    shared.event(EventKind::Connecting, &endpoint, "", None);
+    shared.event(EventKind::Connecting, &endpoint, Why::default(), None);
     let settings = &shared.settings;
-    let mut trace = Trace::default();
     let connected = {
-        let mut dial = pin!(shared.dialer.websocket(&endpoint.details.url, &shared.trust, &mut trace));
+        let mut dial = pin!(dial(&shared, &endpoint));
         poll_fn(|cx| {
             attempt.link.waker.register(cx.waker());
             if attempt.link.is_ending() { Poll::Ready(Err(None)) } else { dial.as_mut().poll(cx).map_err(Some) }
         })
         .await
     };
-    for step in trace.steps() {
-        shared.log(LogLevel::Debug, format_args!("{step} [endpoint {}]", endpoint.details.host_name));
-    }
     let socket = match connected {
         Ok(socket) => socket,
         Err(why) => {
@@ -139,6 +157,18 @@ pub(super) async fn run(mut attempt: Attempt) {
     let was_established = driver.session.is_established();
     drop(driver);
     attempt.outcome = Outcome::Ended { end, was_established };
+}
+
+async fn dial(shared: &Shared, endpoint: &Endpoint) -> Result<WebSocket, ConnectError> {
+    let details = &endpoint.details;
+    // Files are read anew each time, so that a renewed certificate is used from the next attempt on.
+    let trust = shared.trust.for_endpoint(&details.tls)?;
+    let mut trace = Trace::default();
+    let socket = shared.dialer.websocket(&details.url, &trust, &mut trace).await;
+    for step in trace.steps() {
+        shared.log(LogLevel::Debug, format_args!("{step} [endpoint {}]", details.host_name));
+    }
+    socket
 }
 
 /// A connection and its state machine.
@@ -237,7 +267,10 @@ impl Driver<'_> {
                 Poll::Ready(Ok(Incoming::Binary(bytes))) => {
                     self.receive(now, std::str::from_utf8(&bytes).map_err(|_| ()))?
                 }
-                Poll::Ready(Ok(Incoming::Pong)) => self.session.pong(),
+                Poll::Ready(Ok(Incoming::Pong)) => {
+                    self.session.pong();
+                    self.attempt.shared.hear(&self.attempt.link, now.instant);
+                }
                 Poll::Ready(Ok(Incoming::Closed { code, reason })) => return Err(End::PeerClosed { code, reason }),
             }
         }
@@ -258,7 +291,8 @@ impl Driver<'_> {
                 lock(&shared.outbox).connection_opened(self.group_id());
                 lock(&shared.control).supervisor.established(now.instant, self.attempt.id);
                 shared.add_link(open, &self.attempt.link);
-                shared.event(EventKind::Established, &self.attempt.endpoint, "", None);
+                shared.hear(&self.attempt.link, now.instant);
+                shared.event(EventKind::Established, &self.attempt.endpoint, Why::default(), None);
             }
             Received::Command { id, request } => {
                 let Some(open) = self.open else { return Ok(()) };
@@ -382,7 +416,8 @@ enum Reading {
     Held,
 }
 
-fn end_of(broken: Broken) -> End {
+/// What a broken connection means to its session.
+pub(super) fn end_of(broken: Broken) -> End {
     match broken {
         Broken::TooLarge => End::TooLarge,
         Broken::Violation(how) => End::Violation(how),

@@ -4,8 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use socket2::Socket;
+
+use super::cause::Cause;
 use super::request::Request;
 pub use crate::dispatch::{AuditRecord, CallCounts};
+use crate::endpoint::{Details, StoreKey};
+use crate::error::Error;
 pub use crate::outbox::{Counts, Outcome};
 pub use crate::settings::LogLevel;
 pub use crate::supervisor::ConnectionState;
@@ -19,7 +24,7 @@ pub trait Host: Send + Sync + 'static {
 
     /// What is wanted at all; the rest is not even made.
     fn wants(&self) -> Wants {
-        Wants { deliveries: true, audit: true, cancel: true }
+        Wants { deliveries: true, audit: true, cancel: true, dial: false }
     }
 
     /// The end of one notification in one server group. On the report thread.
@@ -38,6 +43,24 @@ pub trait Host: Send + Sync + 'static {
 
     /// A line for the log. On the report thread.
     fn on_log(&self, _line: &LogLine) {}
+
+    /// A connected stream socket to this host and port, by a way that only the host knows; asked for where
+    /// [`Wants::dial`] says so, instead of name resolution, TCP and proxies. May block for `timeout`; runs on a thread of
+    /// its own.
+    ///
+    /// # Errors
+    /// Why there is none, in words for the log.
+    fn dial(&self, _host: &str, _port: u16, _timeout: Duration) -> Result<Socket, String> {
+        Err("the host does not dial".to_owned())
+    }
+
+    /// The key for the tokens in `endpoint.store.path`; asked for once, by [`Connector::new`](super::Connector::new).
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn store_key(&self) -> Result<Option<StoreKey>, Error> {
+        Ok(None)
+    }
 }
 
 /// What a host wants to be told.
@@ -49,6 +72,8 @@ pub struct Wants {
     pub audit: bool,
     /// [`Host::on_cancel`].
     pub cancel: bool,
+    /// [`Host::dial`].
+    pub dial: bool,
 }
 
 /// Exactly one is made for each accepted notification and server group.
@@ -71,6 +96,10 @@ pub struct Event {
     pub host_name: String,
     /// Its server group.
     pub group_id: Arc<str>,
+    /// The class of the reason.
+    pub cause: Cause,
+    /// A close code (RFC 6455, section 7.4) with [`Cause::PeerClosed`], an HTTP status with [`Cause::HttpStatus`]; else 0.
+    pub code: u16,
     /// Why, in words; empty when there is nothing to say. Holds no secret and no control character.
     pub reason: String,
     /// Time to the group's next attempt, where one is planned.
@@ -92,6 +121,10 @@ pub enum EventKind {
     Disconnected,
     /// An inline request callback takes longer than `dispatch.inlineLimit`: all sessions stand still meanwhile.
     CallbackBlocks,
+    /// The administrator activated the endpoint.
+    Activated,
+    /// The administrator deactivated the endpoint.
+    Deactivated,
 }
 
 /// One line for the host's log: text of ours or cleaned of control characters, and never a secret.
@@ -105,19 +138,74 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// An endpoint as a list shows it: everything but the token.
+/// An endpoint as it was at one moment. Its token is in the details, and shown by nothing but
+/// [`Secret::expose`](crate::Secret::expose).
 #[derive(Debug, Clone)]
 pub struct EndpointInfo {
-    /// Unique, as it was added.
-    pub host_name: String,
-    /// Where it is dialled.
-    pub url: String,
-    /// Its server group.
-    pub group_id: Arc<str>,
-    /// The lowest is tried first.
-    pub priority: i32,
-    /// Its connection at the time of listing.
+    /// What the administrator gave.
+    pub details: Details,
+    /// ACTIVATED, or else DEACTIVATED.
+    pub active: bool,
+    /// Its connection.
     pub state: ConnectionState,
+    /// When it came into that state.
+    pub since: Option<SystemTime>,
+    /// Time to the next attempt, where one is planned.
+    pub next_attempt_in: Option<Duration>,
+    /// How often it was dialled.
+    pub attempts: u64,
+    /// How many sessions were established.
+    pub sessions: u64,
+    /// Time since the peer was last heard: since the last pong, or, before the first, since the token was accepted.
+    /// None without a session.
+    pub last_heard: Option<Duration>,
+    /// The latest failure, which stays when it is over.
+    pub last_error: Option<Trouble>,
+}
+
+impl From<Details> for EndpointInfo {
+    /// An endpoint that has not been added yet.
+    fn from(details: Details) -> EndpointInfo {
+        EndpointInfo {
+            details,
+            active: false,
+            state: ConnectionState::Disconnected,
+            since: None,
+            next_attempt_in: None,
+            attempts: 0,
+            sessions: 0,
+            last_heard: None,
+            last_error: None,
+        }
+    }
+}
+
+/// A connection's failure.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// When.
+    pub time: SystemTime,
+    /// Its class.
+    pub cause: Cause,
+    /// In words, as the event has them.
+    pub reason: String,
+}
+
+/// How the server groups are connected. A group counts when it is started and has an active endpoint; it is connected
+/// while a session is authenticated and its peer was heard within the keep-alive limit, which is
+/// `keepAlive.scheduledRate` times one more than `keepAlive.maxPongMissAllowed`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Groups that should be connected.
+    pub groups: usize,
+    /// Those that are.
+    pub groups_connected: usize,
+    /// All endpoints.
+    pub endpoints: usize,
+    /// Those that are active.
+    pub endpoints_active: usize,
+    /// Those that refused the token.
+    pub endpoints_refused: usize,
 }
 
 /// What a drain counted, once per notification and server group since the connector was made.

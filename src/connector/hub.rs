@@ -27,7 +27,7 @@ pub(super) async fn run(shared: Arc<Shared>, runner: Runner) {
                 match action {
                     Action::Dial { attempt, endpoint } => match control.registry.get(endpoint) {
                         Some(endpoint) => {
-                            let link = Arc::new(Link::default());
+                            let link = Arc::new(Link::new(endpoint.id));
                             control.attempts.insert(attempt, link.clone());
                             dials.push((attempt, endpoint.clone(), link));
                         }

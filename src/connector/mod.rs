@@ -4,9 +4,13 @@
 //! lines, delivery reports), and, while a name is being resolved, `dns`.
 
 mod calls;
+mod cause;
 mod driver;
+mod endpoints;
 mod host;
+mod host_dial;
 mod hub;
+mod inspection;
 mod reports;
 mod request;
 mod runner;
@@ -15,27 +19,30 @@ mod sync;
 mod watchdog;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::dispatch::Policy;
-use crate::endpoint::{self, Details};
+use crate::endpoint::EndpointStore;
 use crate::error::Error;
 use crate::forward::Forwarder;
 use crate::panics;
 use crate::protocol::notification::{self, Image, Job};
 use crate::settings::Settings;
 use crate::time::Now;
-use crate::transport::{Dialer, Trust};
+pub use crate::transport::{Certificate, Phase, Step};
+use crate::transport::{Dialer, HostDial, Trust};
+pub use cause::Cause;
 pub use host::{
-    AuditRecord, ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, Host, LogLevel, LogLine, Stats,
-    Wants,
+    AuditRecord, ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, Health, Host, LogLevel, LogLine,
+    Stats, Trouble, Wants,
 };
+use host_dial::HostDialler;
+pub use inspection::Inspection;
 pub use request::Request;
 use runner::Runner;
-use shared::Shared;
+use shared::{Shared, Ways};
 use sync::{Latch, lock, on_our_thread, wait_until};
 
 /// A name resolution that hangs in the operating system is left behind after this long.
@@ -45,6 +52,8 @@ const RESOLVER_GRACE: Duration = Duration::from_millis(100);
 pub struct Connector {
     shared: Arc<Shared>,
     latch: Arc<Latch>,
+    /// Where the host makes the connections.
+    dialler: Option<Arc<HostDialler>>,
     /// Until `destroy` is done.
     owned: Mutex<Owned>,
 }
@@ -58,11 +67,21 @@ impl Connector {
     /// Makes a connector that is not started: it takes endpoints and notifications but dials nobody.
     ///
     /// # Errors
-    /// [`Error::File`] or [`Error::Tls`] for a file with certificate authorities; [`Error::InvalidValue`] for
-    /// `proxy.*` and `dispatch.forward.url`; [`Error::System`] where a thread cannot be made.
+    /// [`Error::File`] or [`Error::Tls`] for a file of the settings `tls.*`; [`Error::InvalidValue`] for
+    /// `dispatch.forward.url` and `proxy.*`; [`Error::Store`] and its kin for `endpoint.store.path`; [`Error::System`]
+    /// where a thread cannot be made.
     pub fn new(settings: Settings, host: Arc<dyn Host>) -> Result<Connector, Error> {
-        let trust = Trust::load(settings.ca_file.as_deref())?;
-        let dialer = Dialer::new(&settings, None)?;
+        let latch = Arc::<Latch>::default();
+        let dialler = host.wants().dial.then(|| Arc::new(HostDialler::new(host.clone(), latch.clone())));
+        let trust = Trust::load(&settings)?;
+        let dialer = Dialer::new(&settings, dialler.clone().map(|dialler| dialler as Arc<dyn HostDial>))?;
+        let (store, stored) = match &settings.endpoint_store {
+            Some(path) => {
+                let (store, stored) = EndpointStore::open(path, host.store_key()?.as_ref())?;
+                (Some(store), stored)
+            }
+            None => (None, Vec::new()),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -76,10 +95,13 @@ impl Connector {
             None => Runner::Threads,
         };
         let call_threads = if matches!(runner, Runner::Threads) { settings.dispatch_threads } else { 0 };
-        let shared = Arc::new(Shared::new(settings, trust, dialer, host.wants()));
+        let ways = Ways { trust, dialer, runtime: runtime.handle().clone() };
+        let shared = Arc::new(Shared::new(settings, ways, store, host.wants()));
+        shared.enter(stored)?;
         let connector = Connector {
             shared,
-            latch: Arc::default(),
+            latch,
+            dialler,
             owned: Mutex::new(Owned { threads: Vec::new(), host: Some(host.clone()) }),
         };
         let made = connector
@@ -178,70 +200,6 @@ impl Connector {
         Ok(())
     }
 
-    /// Adds one endpoint.
-    ///
-    /// # Errors
-    /// [`Error::DuplicateEndpoint`] where the host name is taken.
-    pub fn add_endpoint(&self, details: Details) -> Result<(), Error> {
-        self.add_endpoints(vec![details])
-    }
-
-    /// Adds the endpoint, or all endpoints of the array, in the JSON text: all or nothing.
-    ///
-    /// # Errors
-    /// [`Error::InvalidEndpoint`] names the field; [`Error::DuplicateEndpoint`].
-    pub fn add_endpoints_json(&self, json: &str) -> Result<(), Error> {
-        self.add_endpoints(endpoint::parse(json)?)
-    }
-
-    /// As [`Connector::add_endpoints_json`], from a file.
-    ///
-    /// # Errors
-    /// In addition [`Error::File`] where it cannot be read.
-    pub fn add_endpoints_file(&self, path: &Path) -> Result<(), Error> {
-        self.add_endpoints(endpoint::read_file(path)?)
-    }
-
-    fn add_endpoints(&self, all: Vec<Details>) -> Result<(), Error> {
-        let shared = self.open()?;
-        let now = Now::read().instant;
-        {
-            let mut control = lock(&shared.control);
-            let added = control.registry.add(all)?;
-            // The outbox learns of the group before the group can connect.
-            let mut outbox = lock(&shared.outbox);
-            for endpoint in added {
-                let details = &endpoint.details;
-                outbox.add_group(&details.group_id);
-                control.supervisor.add(now, &details.group_id, endpoint.id, details.priority, true);
-            }
-        }
-        shared.control_changed.notify_one();
-        Ok(())
-    }
-
-    /// Removes an endpoint, by host name without case, and ends its session. With its group's last endpoint go
-    /// the group's notifications, each with a report.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub fn remove_endpoint(&self, host_name: &str) -> Result<(), Error> {
-        let shared = self.open()?;
-        {
-            let mut control = lock(&shared.control);
-            let removed = control.registry.remove(host_name)?;
-            let group_id = &removed.details.group_id;
-            control.supervisor.remove(Now::read().instant, group_id, removed.id);
-            if !control.registry.has_group(group_id) {
-                lock(&shared.outbox).remove_group(group_id);
-            }
-        }
-        shared.control_changed.notify_one();
-        shared.reports.poke();
-        shared.outbox_changed();
-        Ok(())
-    }
-
     /// Replaces the rules for REST calls, from the next call on; see [`Policy`] for their form.
     ///
     /// # Errors
@@ -250,25 +208,6 @@ impl Connector {
         let policy = Policy::parse(rules).map_err(|why| Error::InvalidPolicy(why.to_string()))?;
         self.open()?.dispatch(|dispatch| dispatch.set_policy(policy));
         Ok(())
-    }
-
-    /// All endpoints by host name, without their tokens.
-    ///
-    /// # Errors
-    /// As for [`Connector::start`].
-    pub fn endpoints(&self) -> Result<Vec<EndpointInfo>, Error> {
-        let control = lock(&self.open()?.control);
-        let info = |endpoint: &Arc<endpoint::Endpoint>| EndpointInfo {
-            host_name: endpoint.details.host_name.clone(),
-            url: endpoint.details.url.as_str().to_owned(),
-            group_id: endpoint.details.group_id.clone(),
-            priority: endpoint.details.priority,
-            state: control
-                .supervisor
-                .connection(&endpoint.details.group_id, endpoint.id)
-                .map_or(ConnectionState::Disconnected, |connection| connection.state),
-        };
-        Ok(control.registry.iter().map(info).collect())
     }
 
     /// Accepts a job notification for every server group there is. Never waits for the network. Returns its
@@ -373,6 +312,9 @@ impl Connector {
             shared.dispatch(|dispatch| dispatch.shut_down(Now::read()));
             lock(&shared.control).supervisor.set_running(Now::read().instant, false);
             shared.control_changed.notify_one();
+            if let Some(dialler) = &self.dialler {
+                dialler.retire();
+            }
             // Whoever drains or waits finds that we are closing.
             drop(lock(&shared.outbox));
             shared.outbox_settled.notify_all();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::host::{Delivery, Event, EventKind, Host, LogLevel, LogLine};
-use super::shared::Shared;
+use super::shared::{Shared, Why};
 use super::sync::lock;
 use crate::dispatch::{MAX_WAITING_NOTICES, Notice};
 use crate::panics;
@@ -115,7 +115,8 @@ pub(super) fn run(shared: &Shared, host: Arc<dyn Host>) {
     loop {
         let look = shared.watchdog.look(Instant::now());
         if let Some(endpoint) = look.blocks {
-            shared.event(EventKind::CallbackBlocks, &endpoint, "over dispatch.inlineLimit", None);
+            let why = Why { reason: "over dispatch.inlineLimit", ..Why::default() };
+            shared.event(EventKind::CallbackBlocks, &endpoint, why, None);
         }
         let Some((items, lost)) = shared.reports.wait(look.again_in) else { break };
         for item in items {

@@ -10,15 +10,17 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::task::AtomicWaker;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::calls::Calls;
-use super::host::{Event, EventKind, LogLevel, LogLine, Wants, one_line};
+use super::cause::Cause;
+use super::host::{Event, EventKind, LogLevel, LogLine, Trouble, Wants, one_line};
 use super::reports::Reports;
 use super::sync::lock;
 use super::watchdog::Watchdog;
 use crate::dispatch::{Dispatch, Notice, SessionId, Wanted};
-use crate::endpoint::{Endpoint, Registry};
+use crate::endpoint::{Endpoint, EndpointId, EndpointStore, Registry};
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 use crate::supervisor::{AttemptId, Supervisor};
@@ -33,6 +35,11 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) trust: Trust,
     pub(super) dialer: Dialer,
+    /// Of the thread with the sockets: what waits for the network for a host's thread runs there, too.
+    pub(super) runtime: Handle,
+    /// Where endpoints survive. Whoever changes endpoints holds it throughout, before `control` and never under it: the
+    /// sessions do not wait for the disk.
+    pub(super) store: Mutex<Option<EndpointStore>>,
     pub(super) control: Mutex<Control>,
     /// Tells the I/O thread that `control` changed.
     pub(super) control_changed: Notify,
@@ -51,25 +58,54 @@ pub(super) struct Shared {
     closing: AtomicBool,
 }
 
+/// Why something happened to a connection.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Why<'r> {
+    pub(super) cause: Cause,
+    pub(super) code: u16,
+    pub(super) reason: &'r str,
+}
+
+/// How endpoints are reached and verified, and where.
+pub(super) struct Ways {
+    pub(super) trust: Trust,
+    pub(super) dialer: Dialer,
+    pub(super) runtime: Handle,
+}
+
 /// What the administrator's calls change.
 pub(super) struct Control {
     pub(super) registry: Registry,
     pub(super) supervisor: Supervisor,
     /// Every attempt and session under way.
     pub(super) attempts: HashMap<AttemptId, Arc<Link>>,
+    /// The latest failure of each endpoint.
+    pub(super) troubles: HashMap<EndpointId, Trouble>,
     pub(super) running: bool,
 }
 
 /// A handle on the task of one attempt: wakes it, or tells it to end.
-#[derive(Default)]
 pub(super) struct Link {
+    pub(super) endpoint: EndpointId,
     pub(super) waker: AtomicWaker,
     ending: AtomicBool,
+    /// Microseconds after `Shared::made` at which the peer was last heard; 0 before the token is accepted.
+    heard: AtomicU64,
     /// Microseconds after `Shared::made` until which the task has promised to look for answers by itself.
     looks_again: AtomicU64,
 }
 
 impl Link {
+    pub(super) fn new(endpoint: EndpointId) -> Link {
+        Link {
+            endpoint,
+            waker: AtomicWaker::new(),
+            ending: AtomicBool::new(false),
+            heard: AtomicU64::new(0),
+            looks_again: AtomicU64::new(0),
+        }
+    }
+
     pub(super) fn end(&self) {
         self.ending.store(true, Ordering::Release);
         self.waker.wake();
@@ -81,15 +117,18 @@ impl Link {
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings, trust: Trust, dialer: Dialer, wants: Wants) -> Shared {
+    pub(super) fn new(settings: Settings, ways: Ways, store: Option<EndpointStore>, wants: Wants) -> Shared {
         Shared {
             made: Instant::now(),
-            trust,
-            dialer,
+            trust: ways.trust,
+            dialer: ways.dialer,
+            runtime: ways.runtime,
+            store: Mutex::new(store),
             control: Mutex::new(Control {
                 registry: Registry::default(),
                 supervisor: Supervisor::new(&settings, fastrand::u64(..)),
                 attempts: HashMap::new(),
+                troubles: HashMap::new(),
                 running: false,
             }),
             control_changed: Notify::new(),
@@ -130,6 +169,17 @@ impl Shared {
 
     fn microseconds(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.made).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// The session's peer gave a sign of life: it accepted the token, or sent a pong.
+    pub(super) fn hear(&self, link: &Link, now: Instant) {
+        link.heard.store(self.microseconds(now).max(1), Ordering::Release);
+    }
+
+    /// Time since the session's peer was last heard, if there is a session.
+    pub(super) fn silence(&self, link: &Link, now: Instant) -> Option<Duration> {
+        let heard = link.heard.load(Ordering::Acquire);
+        (heard > 0).then(|| Duration::from_micros(self.microseconds(now).saturating_sub(heard)))
     }
 
     /// The link's task will look for answers at this time at the latest, whoever wakes it or not.
@@ -188,12 +238,11 @@ impl Shared {
     }
 
     /// Tells the host of a change, as an event and as a log line.
-    pub(super) fn event(&self, kind: EventKind, endpoint: &Endpoint, reason: &str, retry_in: Option<Duration>) {
+    pub(super) fn event(&self, kind: EventKind, endpoint: &Endpoint, why: Why<'_>, retry_in: Option<Duration>) {
+        let Why { cause, code, reason } = why;
         let details = &endpoint.details;
-        // A reason may be the peer's words, and the peer knows the token. (One so short that it is part of ordinary
-        // words would be given away by what is missing.)
-        let token = details.token.expose();
-        let reason = &if token.len() < 8 { reason.to_owned() } else { reason.replace(token, "[token]") };
+        // A reason may be the peer's words, and the peer knows the token.
+        let reason = &details.token.redacted(reason);
         let (level, what) = match kind {
             EventKind::Connecting => (LogLevel::Debug, "connecting"),
             EventKind::Established => (LogLevel::Info, "session established"),
@@ -201,17 +250,24 @@ impl Shared {
             EventKind::ConnectFailed => (LogLevel::Warn, "cannot connect"),
             EventKind::Disconnected => (LogLevel::Info, "session ended"),
             EventKind::CallbackBlocks => (LogLevel::Error, "the inline request callback blocks"),
+            EventKind::Activated => (LogLevel::Info, "activated"),
+            EventKind::Deactivated => (LogLevel::Info, "deactivated"),
         };
         let retry = retry_in.map(|pause| format!("; next attempt in {} ms", pause.as_millis())).unwrap_or_default();
         let colon = if reason.is_empty() { "" } else { ": " };
         let (host_name, group_id) = (&details.host_name, &details.group_id);
         self.log(level, format_args!("{what}{colon}{reason} [endpoint {host_name}, group {group_id}]{retry}"));
-        self.reports.event(Event {
-            kind,
-            host_name: host_name.clone(),
-            group_id: group_id.clone(),
-            reason: one_line(reason),
-            retry_in,
-        });
+        let reason = one_line(reason);
+        let failed = matches!(kind, EventKind::Rejected | EventKind::ConnectFailed | EventKind::Disconnected);
+        if failed && cause != Cause::Stopped {
+            let trouble = Trouble { time: SystemTime::now(), cause, reason: reason.clone() };
+            let mut control = lock(&self.control);
+            // It may have been removed meanwhile.
+            if control.registry.get(endpoint.id).is_some() {
+                control.troubles.insert(endpoint.id, trouble);
+            }
+        }
+        let (host_name, group_id) = (host_name.clone(), group_id.clone());
+        self.reports.event(Event { kind, host_name, group_id, cause, code, reason, retry_in });
     }
 }

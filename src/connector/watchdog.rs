@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_call_over_the_limit_is_told_once_and_nobody_looks_when_nothing_happens() {
         let details = Details::new("h", "wss://h/", "g", 1, Secret::new("t".into())).unwrap();
-        let endpoint = Registry::default().add(vec![details]).unwrap().remove(0);
+        let endpoint = Registry::default().add(vec![(details, true)]).unwrap().remove(0);
         let limit = Duration::from_millis(100);
         let watchdog = Watchdog::new(limit);
         assert!(watchdog.begin(&endpoint));

@@ -1,5 +1,6 @@
 //! The rules for one endpoint's details. Each refusal names the field.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use http::Uri;
@@ -41,10 +42,41 @@ pub struct Url {
     port: u16,
 }
 
+/// The rule that endpoint details break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// A field is not there, or empty.
+    Missing,
+    /// The URL is `ws://`: not encrypted.
+    NotEncrypted,
+    /// The URL cannot be read, or is not `wss://`.
+    BadUrl,
+    /// The URL holds a user name or a password.
+    UserInfo,
+    /// The priority is not a whole number from 0.
+    BadPriority,
+    /// A text is too long.
+    TooLong,
+    /// A control character, or white space in the host name.
+    Character,
+    /// Not UTF-8.
+    NotUtf8,
+    /// Not JSON.
+    NotJson,
+    /// A key is there twice.
+    DuplicateKey,
+    /// JSON of another type than the field has.
+    WrongType,
+    /// A choice for TLS that cannot be meant.
+    BadTls,
+}
+
 /// Why endpoint details were refused. `field` is the key as in the JSON; the token is never quoted.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{field}: {why}", .index.map(|index| format!("endpoint {index}: ")).unwrap_or_default())]
 pub struct Invalid {
+    /// The rule.
+    pub rule: Rule,
     /// The key.
     pub field: &'static str,
     /// What is wrong and what would be right.
@@ -54,8 +86,8 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    pub(super) fn new(field: &'static str, why: impl Into<String>) -> Invalid {
-        Invalid { field, why: why.into(), index: None }
+    pub(crate) fn new(rule: Rule, field: &'static str, why: impl Into<String>) -> Invalid {
+        Invalid { rule, field, why: why.into(), index: None }
     }
 }
 
@@ -75,23 +107,26 @@ impl Url {
         self.port
     }
 
-    fn parse(text: &str) -> Result<Url, String> {
-        let uri: Uri = text.parse().map_err(|error| format!("is not a URL ({error})"))?;
+    fn parse(text: &str) -> Result<Url, Invalid> {
+        let bad = |why: &str| Invalid::new(Rule::BadUrl, "url", why);
+        let uri: Uri = text.parse().map_err(|error| bad(&format!("is not a URL ({error})")))?;
         let rest = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => rest,
             Some((scheme, _)) if scheme.eq_ignore_ascii_case("ws") => {
-                return Err("ws:// is not encrypted; only wss:// is allowed".into());
+                let why = "ws:// is not encrypted; only wss:// is allowed";
+                return Err(Invalid::new(Rule::NotEncrypted, "url", why));
             }
-            _ => return Err("must start with wss://".into()),
+            _ => return Err(bad("must start with wss://")),
         };
         if rest.contains('#') {
-            return Err("must not have a fragment (RFC 6455, section 3)".into());
+            return Err(bad("must not have a fragment (RFC 6455, section 3)"));
         }
-        let authority = uri.authority().ok_or("has no host")?;
+        let authority = uri.authority().ok_or_else(|| bad("has no host"))?;
         if authority.as_str().contains('@') {
-            return Err("must not hold a user name or password; the token is the proof".into());
+            let why = "must not hold a user name or password; the token is the proof";
+            return Err(Invalid::new(Rule::UserInfo, "url", why));
         }
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or("has no host")?;
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| bad("has no host"))?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).to_owned();
         let port = match authority.port() {
             Some(port) if port.as_str().starts_with(|c: char| c.is_ascii_digit()) => port.as_u16(),
@@ -99,9 +134,18 @@ impl Url {
             _ => 0,
         };
         if port == 0 {
-            return Err("has a port that is not from 1 to 65535".into());
+            return Err(bad("has a port that is not from 1 to 65535"));
         }
         Ok(Url { text: format!("wss://{rest}"), host, port })
+    }
+}
+
+impl FromStr for Url {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Url, Invalid> {
+        check_text("url", text, MAX_URL_BYTES)?;
+        Url::parse(text)
     }
 }
 
@@ -111,20 +155,14 @@ impl Details {
     /// # Errors
     /// [`Invalid`] names the first field that breaks a rule.
     pub fn new(host_name: &str, url: &str, group_id: &str, priority: i32, token: Secret) -> Result<Details, Invalid> {
-        text("hostName", host_name, MAX_HOST_NAME_BYTES)?;
+        check_text("hostName", host_name, MAX_HOST_NAME_BYTES)?;
         if host_name.contains(char::is_whitespace) {
-            return Err(Invalid::new("hostName", "has white space"));
+            return Err(Invalid::new(Rule::Character, "hostName", "has white space"));
         }
-        text("groupId", group_id, MAX_GROUP_BYTES)?;
-        text("url", url, MAX_URL_BYTES)?;
-        let url = Url::parse(url).map_err(|why| Invalid::new("url", why))?;
-        text("token", token.expose(), MAX_TOKEN_BYTES)?;
-        if priority < 0 {
-            return Err(Invalid::new(
-                "priority",
-                format!("is {priority}; must be a whole number from 0 to {}", i32::MAX),
-            ));
-        }
+        check_text("groupId", group_id, MAX_GROUP_BYTES)?;
+        let url = url.parse()?;
+        check_token(&token)?;
+        check_priority(priority)?;
         Ok(Details {
             host_name: host_name.to_owned(),
             url,
@@ -143,17 +181,48 @@ impl Details {
         tls.check()?;
         Ok(Details { tls, ..self })
     }
+
+    /// The same endpoint with a new token.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the field.
+    pub fn with_token(self, token: Secret) -> Result<Details, Invalid> {
+        check_token(&token)?;
+        Ok(Details { token, ..self })
+    }
+
+    /// The same endpoint with another priority.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the field.
+    pub fn with_priority(self, priority: i32) -> Result<Details, Invalid> {
+        check_priority(priority)?;
+        Ok(Details { priority, ..self })
+    }
 }
 
-fn text(field: &'static str, value: &str, max: usize) -> Result<(), Invalid> {
+fn check_token(token: &Secret) -> Result<(), Invalid> {
+    check_text("token", token.expose(), MAX_TOKEN_BYTES)
+}
+
+fn check_priority(priority: i32) -> Result<(), Invalid> {
+    if priority < 0 {
+        let why = format!("is {priority}; must be a whole number from 0 to {}", i32::MAX);
+        return Err(Invalid::new(Rule::BadPriority, "priority", why));
+    }
+    Ok(())
+}
+
+fn check_text(field: &'static str, value: &str, max: usize) -> Result<(), Invalid> {
     if value.is_empty() {
-        return Err(Invalid::new(field, "is empty"));
+        return Err(Invalid::new(Rule::Missing, field, "is empty"));
     }
     if value.len() > max {
-        return Err(Invalid::new(field, format!("is {} bytes long; at most {max} are allowed", value.len())));
+        let why = format!("is {} bytes long; at most {max} are allowed", value.len());
+        return Err(Invalid::new(Rule::TooLong, field, why));
     }
     if value.chars().any(char::is_control) {
-        return Err(Invalid::new(field, "has a control character"));
+        return Err(Invalid::new(Rule::Character, field, "has a control character"));
     }
     Ok(())
 }
@@ -178,34 +247,37 @@ mod tests {
 
     #[test]
     fn each_broken_rule_names_its_field() {
+        use Rule::{BadPriority, BadUrl, Character, Missing, NotEncrypted, TooLong, UserInfo};
         let good = "wss://h/p";
         let long = |n: usize| "x".repeat(n + 1);
         let cases = [
-            (details("", good, "g", 1, "t"), "hostName: is empty"),
-            (details("a\nb", good, "g", 1, "t"), "hostName: has a control"),
-            (details("a b", good, "g", 1, "t"), "hostName: has white"),
-            (details(&long(MAX_HOST_NAME_BYTES), good, "g", 1, "t"), "hostName: is 254"),
-            (details("h", good, "", 1, "t"), "groupId: is empty"),
-            (details("h", good, &long(MAX_GROUP_BYTES), 1, "t"), "groupId: is 257"),
-            (details("h", "", "g", 1, "t"), "url: is empty"),
-            (details("h", "ws://h/p", "g", 1, "t"), "url: ws://"),
-            (details("h", "https://h/p", "g", 1, "t"), "url: must start"),
-            (details("h", "/p", "g", 1, "t"), "url: must start"),
-            (details("h", "wss://", "g", 1, "t"), "url:"),
-            (details("h", "wss://u:secret@h/", "g", 1, "t"), "url: must not hold a user"),
-            (details("h", "wss://h:0/", "g", 1, "t"), "url: has a port"),
-            (details("h", "wss://h:+44/", "g", 1, "t"), "url: has a port"),
-            (details("h", "wss://h/p#f", "g", 1, "t"), "url: must not have a fragment"),
-            (details("h", "wss://h:99999/", "g", 1, "t"), "url:"),
-            (details("h", "wss://h:/", "g", 1, "t"), "url:"),
-            (details("h", "wss://h h/", "g", 1, "t"), "url: is not a URL"),
-            (details("h", good, "g", -1, "t"), "priority: is -1"),
-            (details("h", good, "g", 1, ""), "token: is empty"),
-            (details("h", good, "g", 1, &long(MAX_TOKEN_BYTES)), "token: is 16385"),
-            (details("h", good, "g", 1, "t\r\n"), "token: has a control"),
+            (details("", good, "g", 1, "t"), "hostName: is empty", Missing),
+            (details("a\nb", good, "g", 1, "t"), "hostName: has a control", Character),
+            (details("a b", good, "g", 1, "t"), "hostName: has white", Character),
+            (details(&long(MAX_HOST_NAME_BYTES), good, "g", 1, "t"), "hostName: is 254", TooLong),
+            (details("h", good, "", 1, "t"), "groupId: is empty", Missing),
+            (details("h", good, &long(MAX_GROUP_BYTES), 1, "t"), "groupId: is 257", TooLong),
+            (details("h", "", "g", 1, "t"), "url: is empty", Missing),
+            (details("h", "ws://h/p", "g", 1, "t"), "url: ws://", NotEncrypted),
+            (details("h", "https://h/p", "g", 1, "t"), "url: must start", BadUrl),
+            (details("h", "/p", "g", 1, "t"), "url: must start", BadUrl),
+            (details("h", "wss://", "g", 1, "t"), "url:", BadUrl),
+            (details("h", "wss://u:secret@h/", "g", 1, "t"), "url: must not hold a user", UserInfo),
+            (details("h", "wss://h:0/", "g", 1, "t"), "url: has a port", BadUrl),
+            (details("h", "wss://h:+44/", "g", 1, "t"), "url: has a port", BadUrl),
+            (details("h", "wss://h/p#f", "g", 1, "t"), "url: must not have a fragment", BadUrl),
+            (details("h", "wss://h:99999/", "g", 1, "t"), "url:", BadUrl),
+            (details("h", "wss://h:/", "g", 1, "t"), "url:", BadUrl),
+            (details("h", "wss://h h/", "g", 1, "t"), "url: is not a URL", BadUrl),
+            (details("h", good, "g", -1, "t"), "priority: is -1", BadPriority),
+            (details("h", good, "g", 1, ""), "token: is empty", Missing),
+            (details("h", good, "g", 1, &long(MAX_TOKEN_BYTES)), "token: is 16385", TooLong),
+            (details("h", good, "g", 1, "t\r\n"), "token: has a control", Character),
         ];
-        for (result, start) in cases {
-            let error = result.unwrap_err().to_string();
+        for (result, start, rule) in cases {
+            let error = result.unwrap_err();
+            assert_eq!(error.rule, rule, "{error}");
+            let error = error.to_string();
             assert!(error.starts_with(start), "{error} should start with {start}");
             assert!(!error.contains("secret"), "{error}");
         }

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::str::Utf8Error;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::details::{Details, Invalid};
+use super::details::{Details, Invalid, Rule};
 use crate::error::Error;
 use crate::secret::Secret;
 
@@ -36,16 +37,17 @@ struct Keys<'j> {
 /// # Errors
 /// [`Error::InvalidEndpoint`] names the field and, in an array, the element; text that is not JSON is named by
 /// line and column. The token is never quoted.
-pub fn parse(text: &str) -> Result<Vec<Details>, Error> {
+pub fn parse(text: &[u8]) -> Result<Vec<Details>, Error> {
     if text.len() > MAX_JSON_BYTES {
-        let why = format!("is {} bytes long; at most {MAX_JSON_BYTES} are allowed", text.len());
-        return Err(Invalid::new("json", why).into());
+        let why = format!("is longer than the {MAX_JSON_BYTES} bytes that are allowed");
+        return Err(Invalid::new(Rule::TooLong, "json", why).into());
     }
+    let text = std::str::from_utf8(text).map_err(|error| not_utf8("json", error))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_ascii_start().starts_with('[') {
         let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
         if elements.is_empty() {
-            return Err(Invalid::new("json", "is an empty array").into());
+            return Err(Invalid::new(Rule::Missing, "json", "is an empty array").into());
         }
         let details = elements
             .iter()
@@ -60,7 +62,7 @@ pub fn parse(text: &str) -> Result<Vec<Details>, Error> {
 /// Reads a file with endpoint details.
 ///
 /// # Errors
-/// [`Error::File`] where it cannot be read or is too large; otherwise as for [`parse`].
+/// [`Error::File`] where it cannot be read; otherwise as for [`parse`].
 pub fn read_file(path: &Path) -> Result<Vec<Details>, Error> {
     let unreadable = |source: std::io::Error| Error::File {
         path: path.to_owned(),
@@ -71,15 +73,12 @@ pub fn read_file(path: &Path) -> Result<Vec<Details>, Error> {
     // Room for all there may be, so that no copy of the token is left behind by growing.
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_JSON_BYTES + 2));
     file.take(MAX_JSON_BYTES as u64 + 1).read_to_end(&mut text).map_err(unreadable)?;
-    if text.len() > MAX_JSON_BYTES {
-        let why = format!("is larger than {MAX_JSON_BYTES} bytes");
-        return Err(Error::File { path: path.to_owned(), why, source: None });
-    }
-    let text = std::str::from_utf8(&text).map_err(|error| {
-        let why = format!("is not UTF-8 at byte {}", error.valid_up_to());
-        Error::File { path: path.to_owned(), why, source: None }
-    })?;
-    parse(text)
+    parse(&text)
+}
+
+/// The words for bytes that are no text.
+pub(crate) fn not_utf8(field: &'static str, error: Utf8Error) -> Invalid {
+    Invalid::new(Rule::NotUtf8, field, format!("is not UTF-8 at byte {}", error.valid_up_to()))
 }
 
 fn one(text: &str) -> Result<Details, Invalid> {
@@ -87,14 +86,12 @@ fn one(text: &str) -> Result<Details, Invalid> {
     let host_name = string("hostName", keys.host_name)?;
     let url = string("url", keys.url)?;
     let group_id = string("groupId", keys.group_id)?;
-    let priority = keys.priority.ok_or_else(|| Invalid::new("priority", "is missing"))?;
+    let priority = keys.priority.ok_or_else(|| Invalid::new(Rule::Missing, "priority", "is missing"))?;
     let digits = priority.get().trim_matches('"');
     // Rust's own reading of numbers would also take a plus sign.
-    let priority = digits
-        .parse()
-        .ok()
-        .filter(|_| !digits.starts_with('+'))
-        .ok_or_else(|| Invalid::new("priority", format!("must be a whole number from 0 to {}", i32::MAX)))?;
+    let priority = digits.parse().ok().filter(|_| !digits.starts_with('+')).ok_or_else(|| {
+        Invalid::new(Rule::BadPriority, "priority", format!("must be a whole number from 0 to {}", i32::MAX))
+    })?;
     let token = Secret::new(string("token", keys.token)?.into_owned());
     Details::new(&host_name, &url, &group_id, priority, token)
 }
@@ -102,8 +99,9 @@ fn one(text: &str) -> Result<Details, Invalid> {
 fn string<'j>(field: &'static str, value: Option<&'j RawValue>) -> Result<Cow<'j, str>, Invalid> {
     #[derive(Deserialize)]
     struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
-    let value = value.ok_or_else(|| Invalid::new(field, "is missing"))?;
-    serde_json::from_str::<Text>(value.get()).map(|text| text.0).map_err(|_| Invalid::new(field, "must be a string"))
+    let value = value.ok_or_else(|| Invalid::new(Rule::Missing, field, "is missing"))?;
+    let text = serde_json::from_str::<Text>(value.get());
+    text.map(|text| text.0).map_err(|_| Invalid::new(Rule::WrongType, field, "must be a string"))
 }
 
 /// Syntax by place; what serde says of repeated keys names the key. Neither quotes a value.
@@ -114,9 +112,11 @@ fn not_json(error: &serde_json::Error) -> Invalid {
         .into_iter()
         .find(|field| text.starts_with(&format!("duplicate field `{field}`")));
     match repeated {
-        Some(field) => Invalid::new(field, format!("is there twice (line {line} column {column})")),
-        None if error.is_data() => Invalid::new("json", "must be an object with endpoint details, or an array of them"),
-        None => Invalid::new("json", format!("is not JSON at line {line} column {column}")),
+        Some(field) => Invalid::new(Rule::DuplicateKey, field, format!("is there twice (line {line} column {column})")),
+        None if error.is_data() => {
+            Invalid::new(Rule::WrongType, "json", "must be an object with endpoint details, or an array of them")
+        }
+        None => Invalid::new(Rule::NotJson, "json", format!("is not JSON at line {line} column {column}")),
     }
 }
 
@@ -129,10 +129,10 @@ mod tests {
 
     #[test]
     fn one_object_or_an_array_and_a_priority_as_number_or_numeric_string() {
-        let details = parse(GOOD).unwrap();
+        let details = parse(GOOD.as_bytes()).unwrap();
         assert_eq!((details.len(), details[0].priority, details[0].token.expose()), (1, 2, "TOK\"EN"));
         let array = format!("\u{feff} [{GOOD}, {}]", GOOD.replace("\"2\"", "3"));
-        let priorities: Vec<i32> = parse(&array).unwrap().iter().map(|details| details.priority).collect();
+        let priorities: Vec<i32> = parse(array.as_bytes()).unwrap().iter().map(|details| details.priority).collect();
         assert_eq!(priorities, [2, 3]);
     }
 
@@ -152,10 +152,10 @@ mod tests {
             ("[]".into(), "json: is an empty array"),
             ("7".into(), "json: must be an object"),
             ("".into(), "json: is not JSON"),
-            (" ".repeat(MAX_JSON_BYTES + 1), "json: is 65537 bytes"),
+            (" ".repeat(MAX_JSON_BYTES + 1), "json: is longer than"),
         ];
         for (text, start) in cases {
-            let error = parse(&text).unwrap_err().to_string();
+            let error = parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.starts_with(start), "{error} should start with {start}");
             assert!(!error.contains("TOK"), "{error}");
         }

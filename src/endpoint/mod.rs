@@ -6,14 +6,14 @@
 mod details;
 mod json;
 mod registry;
-// Used by the registry from its next change on.
-#[cfg_attr(not(test), allow(dead_code))]
 mod seal;
-#[cfg_attr(not(test), allow(dead_code))]
 mod store;
 mod tls;
 
-pub use details::{Details, Invalid, MAX_GROUP_BYTES, MAX_HOST_NAME_BYTES, MAX_TOKEN_BYTES, MAX_URL_BYTES, Url};
+pub use details::{Details, Invalid, MAX_GROUP_BYTES, MAX_HOST_NAME_BYTES, MAX_TOKEN_BYTES, MAX_URL_BYTES, Rule, Url};
+pub(crate) use json::not_utf8;
 pub use json::{MAX_JSON_BYTES, parse, read_file};
 pub use registry::{Endpoint, EndpointId, Registry};
+pub use seal::StoreKey;
+pub(crate) use store::{EndpointStore, Stored};
 pub use tls::{ClientFiles, EndpointTls, MAX_CA_PEM_BYTES, Pin};

@@ -1,6 +1,6 @@
 //! The endpoints of a connector, unique by host name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::details::Details;
@@ -10,42 +10,64 @@ use crate::error::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EndpointId(u64);
 
-/// An endpoint as it was added.
-#[derive(Debug)]
+/// An endpoint as it is now. A change makes a new value; whoever holds the old one is not disturbed.
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Which one.
     pub id: EndpointId,
     /// What the administrator gave.
     pub details: Details,
+    /// ACTIVATED, or else DEACTIVATED: not connected, and not tried.
+    pub active: bool,
 }
 
 /// All endpoints, by host name in lower case.
 #[derive(Debug, Default)]
 pub struct Registry {
     endpoints: BTreeMap<String, Arc<Endpoint>>,
+    /// The keys by id.
+    keys: HashMap<EndpointId, String>,
     last_id: u64,
 }
 
 impl Registry {
-    /// Adds all of them or none.
+    /// Whether all of them could be added.
     ///
     /// # Errors
     /// [`Error::DuplicateEndpoint`] names a host name that is there already, or twice among the new ones.
-    pub fn add(&mut self, all: Vec<Details>) -> Result<Vec<Arc<Endpoint>>, Error> {
-        let keys: Vec<String> = all.iter().map(|details| details.host_name.to_lowercase()).collect();
-        for (index, key) in keys.iter().enumerate() {
-            if self.endpoints.contains_key(key) || keys[..index].contains(key) {
-                return Err(Error::DuplicateEndpoint(all[index].host_name.clone()));
+    pub fn check<'d>(&self, all: impl IntoIterator<Item = &'d Details>) -> Result<(), Error> {
+        let mut new = HashSet::new();
+        for details in all {
+            let key = details.host_name.to_lowercase();
+            if self.endpoints.contains_key(&key) || !new.insert(key) {
+                return Err(Error::DuplicateEndpoint(details.host_name.clone()));
             }
         }
-        let mut added = Vec::with_capacity(all.len());
-        for (key, details) in keys.into_iter().zip(all) {
+        Ok(())
+    }
+
+    /// Adds all of them or none, each with whether it is active.
+    ///
+    /// # Errors
+    /// As for [`Registry::check`].
+    pub fn add(&mut self, all: Vec<(Details, bool)>) -> Result<Vec<Arc<Endpoint>>, Error> {
+        self.check(all.iter().map(|(details, _)| details))?;
+        let added = all.into_iter().map(|(details, active)| {
             self.last_id += 1;
-            let endpoint = Arc::new(Endpoint { id: EndpointId(self.last_id), details });
+            let (id, key) = (EndpointId(self.last_id), details.host_name.to_lowercase());
+            let endpoint = Arc::new(Endpoint { id, details, active });
+            self.keys.insert(id, key.clone());
             self.endpoints.insert(key, endpoint.clone());
-            added.push(endpoint);
+            endpoint
+        });
+        Ok(added.collect())
+    }
+
+    /// Puts a changed endpoint in the place of the one with its id.
+    pub fn replace(&mut self, endpoint: Arc<Endpoint>) {
+        if let Some(place) = self.keys.get(&endpoint.id).and_then(|key| self.endpoints.get_mut(key)) {
+            *place = endpoint;
         }
-        Ok(added)
     }
 
     /// Removes an endpoint by host name, compared without case.
@@ -53,13 +75,22 @@ impl Registry {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn remove(&mut self, host_name: &str) -> Result<Arc<Endpoint>, Error> {
-        let missing = || Error::NotFound { what: "endpoint", name: host_name.to_owned() };
-        self.endpoints.remove(&host_name.to_lowercase()).ok_or_else(missing)
+        let removed = self.endpoints.remove(&host_name.to_lowercase()).ok_or_else(|| missing(host_name))?;
+        self.keys.remove(&removed.id);
+        Ok(removed)
+    }
+
+    /// The endpoint with this host name, compared without case.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn find(&self, host_name: &str) -> Result<&Arc<Endpoint>, Error> {
+        self.endpoints.get(&host_name.to_lowercase()).ok_or_else(|| missing(host_name))
     }
 
     /// The endpoint with this id, if it is still there.
     pub fn get(&self, id: EndpointId) -> Option<&Arc<Endpoint>> {
-        self.endpoints.values().find(|endpoint| endpoint.id == id)
+        self.endpoints.get(self.keys.get(&id)?)
     }
 
     /// All endpoints, ordered by host name.
@@ -73,13 +104,17 @@ impl Registry {
     }
 }
 
+fn missing(host_name: &str) -> Error {
+    Error::NotFound { what: "endpoint", name: host_name.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::secret::Secret;
 
-    fn details(host_name: &str) -> Details {
-        Details::new(host_name, "wss://h/", "g", 1, Secret::new("t".into())).unwrap()
+    fn details(host_name: &str) -> (Details, bool) {
+        (Details::new(host_name, "wss://h/", "g", 1, Secret::new("t".into())).unwrap(), true)
     }
 
     #[test]
@@ -101,5 +136,17 @@ mod tests {
         assert!(registry.get(first).is_none() && !registry.has_group("g"));
         assert!(matches!(registry.remove("a"), Err(Error::NotFound { .. })));
         assert_ne!(registry.add(vec![details("a")]).unwrap()[0].id, first);
+    }
+
+    #[test]
+    fn a_change_is_seen_by_name_and_by_id_and_comes_too_late_after_removal() {
+        let mut registry = Registry::default();
+        let added = registry.add(vec![details("a")]).unwrap().remove(0);
+        let changed = Arc::new(Endpoint { active: false, ..(*added).clone() });
+        registry.replace(changed.clone());
+        assert!(!registry.find("A").unwrap().active && !registry.get(added.id).unwrap().active && added.active);
+        registry.remove("a").unwrap();
+        registry.replace(changed);
+        assert_eq!(registry.iter().count(), 0);
     }
 }

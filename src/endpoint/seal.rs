@@ -13,14 +13,14 @@ const KEY_BYTES: usize = 32;
 
 /// The host's key for tokens on disk. Wiped from memory when dropped, and never printed.
 #[derive(Clone)]
-pub(crate) struct StoreKey(Zeroizing<[u8; KEY_BYTES]>);
+pub struct StoreKey(Zeroizing<[u8; KEY_BYTES]>);
 
 impl StoreKey {
     /// Takes a copy of the key.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for another length than 32 bytes.
-    pub(crate) fn new(bytes: &[u8]) -> Result<StoreKey, Error> {
+    pub fn new(bytes: &[u8]) -> Result<StoreKey, Error> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         if bytes.len() != KEY_BYTES {
             let why = format!("is {} bytes long; must be {KEY_BYTES} random bytes", bytes.len());

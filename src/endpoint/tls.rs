@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::details::Invalid;
+use super::details::{Invalid, Rule};
 
 /// Largest PEM text with certificate authorities for one endpoint.
 pub const MAX_CA_PEM_BYTES: usize = 65536;
@@ -50,7 +50,9 @@ impl FromStr for Pin {
 
     /// Reads `certificate:` or `spki:` and 64 hexadecimal digits, with or without colons between the bytes.
     fn from_str(text: &str) -> Result<Pin, Invalid> {
-        let invalid = || Invalid::new("pin", "must be certificate: or spki: and a SHA-256 of 64 hexadecimal digits");
+        let invalid = || {
+            Invalid::new(Rule::BadTls, "pin", "must be certificate: or spki: and a SHA-256 of 64 hexadecimal digits")
+        };
         let (kind, digits) = text.split_once(':').ok_or_else(invalid)?;
         let digits = digits.replace(':', "");
         let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).map_err(|_| invalid())?;
@@ -80,10 +82,11 @@ impl EndpointTls {
     /// [`Invalid`] names the field.
     pub fn check(&self) -> Result<(), Invalid> {
         if self.ca_pem.is_some() && self.ca_file.is_some() {
-            return Err(Invalid::new("caFile", "is given together with caPem; give one of them"));
+            return Err(Invalid::new(Rule::BadTls, "caFile", "is given together with caPem; give one of them"));
         }
         match &self.ca_pem {
             Some(pem) if pem.len() > MAX_CA_PEM_BYTES => Err(Invalid::new(
+                Rule::TooLong,
                 "caPem",
                 format!("is {} bytes long; at most {MAX_CA_PEM_BYTES} are allowed", pem.len()),
             )),

@@ -1,15 +1,20 @@
 //! The way back: C functions with their user data behind the [`Host`] trait.
 
-use std::ffi::c_void;
+use std::ffi::{CString, c_void};
 use std::mem::size_of;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use socket2::Socket;
+use zeroize::Zeroizing;
+
 use super::handle;
 use super::request::nbwss_request;
 use super::str::nbwss_str;
-use crate::connector::{AuditRecord, Delivery, Event, EventKind, Host, LogLevel, LogLine, Request, Wants};
+use crate::connector::{AuditRecord, Cause, Delivery, Event, EventKind, Host, LogLevel, LogLine, Request, Wants};
 use crate::dispatch::{Decision, Step};
+use crate::endpoint::StoreKey;
+use crate::error::Error;
 use crate::outbox::Outcome;
 
 /// Called once with a callback's `user_data`, after the callback's last call. May be NULL.
@@ -72,6 +77,71 @@ pub enum nbwss_event_kind {
     /// The request callback runs inline (`dispatch.inline`) and takes longer than `dispatch.inlineLimit`: all
     /// sessions stand still meanwhile.
     NBWSS_EVENT_CALLBACK_BLOCKS = 6,
+    /// The endpoint was activated.
+    NBWSS_EVENT_ACTIVATED = 7,
+    /// The endpoint was deactivated.
+    NBWSS_EVENT_DEACTIVATED = 8,
+}
+
+/// The class of a reason: what a host decides by, where the words are for people.
+#[repr(i32)]
+#[derive(Debug, Clone, Copy)]
+pub enum nbwss_cause {
+    /// Nothing to tell.
+    NBWSS_CAUSE_NONE = 0,
+    /// The host's name could not be resolved.
+    NBWSS_CAUSE_RESOLVE = 1,
+    /// No TCP connection.
+    NBWSS_CAUSE_TCP = 2,
+    /// The proxy refused or failed.
+    NBWSS_CAUSE_PROXY = 3,
+    /// The dial callback.
+    NBWSS_CAUSE_DIAL = 4,
+    /// TLS: the certificate or the handshake.
+    NBWSS_CAUSE_TLS = 5,
+    /// The WebSocket upgrade broke HTTP or RFC 6455.
+    NBWSS_CAUSE_UPGRADE = 6,
+    /// The upgrade was answered with another HTTP status than 101: `code`.
+    NBWSS_CAUSE_HTTP_STATUS = 7,
+    /// No answer to CONNECT in time.
+    NBWSS_CAUSE_NO_ANSWER = 8,
+    /// The token was refused.
+    NBWSS_CAUSE_TOKEN = 9,
+    /// Too many pings without a pong.
+    NBWSS_CAUSE_KEEP_ALIVE = 10,
+    /// The peer closed the session, with the close code `code`.
+    NBWSS_CAUSE_PEER_CLOSED = 11,
+    /// The connection was lost without a close frame.
+    NBWSS_CAUSE_LOST = 12,
+    /// The peer broke the WebSocket or the NBWSS protocol.
+    NBWSS_CAUSE_PROTOCOL = 13,
+    /// Stopped, deactivated, removed or changed by the host.
+    NBWSS_CAUSE_STOPPED = 14,
+    /// A bug of the library.
+    NBWSS_CAUSE_INTERNAL = 15,
+}
+
+impl From<Cause> for nbwss_cause {
+    fn from(cause: Cause) -> nbwss_cause {
+        match cause {
+            Cause::None => nbwss_cause::NBWSS_CAUSE_NONE,
+            Cause::Resolve => nbwss_cause::NBWSS_CAUSE_RESOLVE,
+            Cause::Tcp => nbwss_cause::NBWSS_CAUSE_TCP,
+            Cause::Proxy => nbwss_cause::NBWSS_CAUSE_PROXY,
+            Cause::HostDial => nbwss_cause::NBWSS_CAUSE_DIAL,
+            Cause::Tls => nbwss_cause::NBWSS_CAUSE_TLS,
+            Cause::Upgrade => nbwss_cause::NBWSS_CAUSE_UPGRADE,
+            Cause::HttpStatus => nbwss_cause::NBWSS_CAUSE_HTTP_STATUS,
+            Cause::NoAnswer => nbwss_cause::NBWSS_CAUSE_NO_ANSWER,
+            Cause::Token => nbwss_cause::NBWSS_CAUSE_TOKEN,
+            Cause::KeepAlive => nbwss_cause::NBWSS_CAUSE_KEEP_ALIVE,
+            Cause::PeerClosed => nbwss_cause::NBWSS_CAUSE_PEER_CLOSED,
+            Cause::Lost => nbwss_cause::NBWSS_CAUSE_LOST,
+            Cause::Protocol => nbwss_cause::NBWSS_CAUSE_PROTOCOL,
+            Cause::Stopped => nbwss_cause::NBWSS_CAUSE_STOPPED,
+            Cause::Internal => nbwss_cause::NBWSS_CAUSE_INTERNAL,
+        }
+    }
 }
 
 /// A change of a connection. Borrowed during the callback.
@@ -90,6 +160,10 @@ pub struct nbwss_event {
     pub reason: nbwss_str,
     /// Milliseconds to the server group's next attempt; -1 when none is planned.
     pub retry_in_ms: i64,
+    /// The class of the reason.
+    pub cause: nbwss_cause,
+    /// A close code (RFC 6455, section 7.4) or an HTTP status, where the cause says so; else 0.
+    pub code: i32,
 }
 
 /// Takes an event. Runs on the report thread.
@@ -185,6 +259,40 @@ pub struct nbwss_log {
 /// Takes a log line. Runs on the report thread.
 pub type nbwss_log_callback = Option<unsafe extern "C" fn(line: *const nbwss_log, user_data: *mut c_void)>;
 
+/// A connection that the host is to make. Borrowed during the callback.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct nbwss_dial {
+    /// Size of the struct as this library knows it.
+    pub struct_size: usize,
+    /// Host name or address, without brackets. Ends in NUL, which does not count.
+    pub host: nbwss_str,
+    /// TCP port.
+    pub port: u16,
+    /// Milliseconds after which the socket is not wanted any more: the setting `connect.timeout`.
+    pub timeout_ms: u32,
+}
+
+/// Makes a connection by a way that only the host knows: NTLM or Kerberos to a proxy, a VPN, a socket handed over. Used
+/// instead of name resolution, TCP and the settings `proxy.*`; TLS with the endpoint is the library's in any case.
+///
+/// Puts a connected stream socket (TCP or, on Unix, local) into `*socket`, which the library closes from then on, and
+/// returns 0; or returns another number, which the reason of the failed attempt then shows. Runs on an `nbwss-dns`
+/// thread and may block until `timeout_ms` have passed; a socket that comes later is closed. While one runs,
+/// `nbwss_connector_destroy` waits for it.
+pub type nbwss_dial_callback =
+    Option<unsafe extern "C" fn(dial: *const nbwss_dial, socket: *mut nbwss_socket, user_data: *mut c_void) -> i32>;
+
+/// A socket of the operating system: a file descriptor, or a `SOCKET` on Windows.
+pub type nbwss_socket = isize;
+
+/// What a store key callback fills in.
+const STORE_KEY_BYTES: usize = 32;
+
+/// Gives the key for the tokens in `endpoint.store.path`: fills in the 32 bytes at `key` and returns 0, or returns
+/// another number, which `nbwss_connector_new` then tells. Called once, during `nbwss_connector_new`, on its thread.
+pub type nbwss_store_key_callback = Option<unsafe extern "C" fn(key: *mut u8, user_data: *mut c_void) -> i32>;
+
 /// A C function and its user data.
 pub(super) struct Callback<F> {
     function: F,
@@ -222,7 +330,13 @@ pub(super) struct Callbacks {
     pub(super) audit: Option<Arc<Callback<unsafe extern "C" fn(*const nbwss_audit, *mut c_void)>>>,
     pub(super) cancel: Option<Arc<Callback<unsafe extern "C" fn(*mut nbwss_request, *mut c_void)>>>,
     pub(super) log: Option<Arc<Callback<unsafe extern "C" fn(*const nbwss_log, *mut c_void)>>>,
+    pub(super) dial: Option<Arc<Callback<DialFunction>>>,
+    pub(super) store_key: Option<Arc<Callback<unsafe extern "C" fn(*mut u8, *mut c_void) -> i32>>>,
+    /// Given instead of a callback.
+    pub(super) fixed_store_key: Option<StoreKey>,
 }
+
+type DialFunction = unsafe extern "C" fn(*const nbwss_dial, *mut nbwss_socket, *mut c_void) -> i32;
 
 impl Host for Callbacks {
     fn on_request(&self, request: Request) {
@@ -243,7 +357,12 @@ impl Host for Callbacks {
     }
 
     fn wants(&self) -> Wants {
-        Wants { deliveries: self.delivery.is_some(), audit: self.audit.is_some(), cancel: self.cancel.is_some() }
+        Wants {
+            deliveries: self.delivery.is_some(),
+            audit: self.audit.is_some(),
+            cancel: self.cancel.is_some(),
+            dial: self.dial.is_some(),
+        }
     }
 
     fn on_delivery(&self, delivery: &Delivery) {
@@ -279,11 +398,15 @@ impl Host for Callbacks {
                 EventKind::ConnectFailed => nbwss_event_kind::NBWSS_EVENT_CONNECT_FAILED,
                 EventKind::Disconnected => nbwss_event_kind::NBWSS_EVENT_DISCONNECTED,
                 EventKind::CallbackBlocks => nbwss_event_kind::NBWSS_EVENT_CALLBACK_BLOCKS,
+                EventKind::Activated => nbwss_event_kind::NBWSS_EVENT_ACTIVATED,
+                EventKind::Deactivated => nbwss_event_kind::NBWSS_EVENT_DEACTIVATED,
             },
             host_name: nbwss_str::borrow(&event.host_name),
             group_id: nbwss_str::borrow(&event.group_id),
             reason: nbwss_str::borrow(&event.reason),
             retry_in_ms: event.retry_in.map_or(-1, |pause| i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)),
+            cause: event.cause.into(),
+            code: event.code.into(),
         };
         // SAFETY: the host's function with the host's data; the event lives during the call.
         unsafe { (callback.function)(&event, callback.user_data) }
@@ -347,4 +470,58 @@ impl Host for Callbacks {
         // SAFETY: the host's function with the host's data; the line lives during the call.
         unsafe { (callback.function)(&line, callback.user_data) }
     }
+
+    fn dial(&self, host: &str, port: u16, timeout: Duration) -> Result<Socket, String> {
+        let callback = self.dial.as_ref().ok_or("there is no dial callback")?;
+        let host = CString::new(host).map_err(|_| "the host name holds a NUL character")?;
+        let dial = nbwss_dial {
+            struct_size: size_of::<nbwss_dial>(),
+            host: nbwss_str { ptr: host.as_ptr(), len: host.count_bytes() },
+            port,
+            timeout_ms: u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX),
+        };
+        let mut socket: nbwss_socket = -1;
+        // SAFETY: the host's function with the host's data; both places live during the call.
+        let result = unsafe { (callback.function)(&dial, &mut socket, callback.user_data) };
+        if result != 0 {
+            return Err(format!("the dial callback returned {result}"));
+        }
+        owned_socket(socket)
+    }
+
+    fn store_key(&self) -> Result<Option<StoreKey>, Error> {
+        let Some(callback) = &self.store_key else { return Ok(self.fixed_store_key.clone()) };
+        let mut key = Zeroizing::new([0; STORE_KEY_BYTES]);
+        // SAFETY: the host's function with the host's data; the place lives during the call.
+        let result = unsafe { (callback.function)(key.as_mut_ptr(), callback.user_data) };
+        if result != 0 {
+            return Err(Error::NoStoreKey(result));
+        }
+        StoreKey::new(&*key).map(Some)
+    }
+}
+
+/// Takes a socket over from the host.
+#[cfg(unix)]
+fn owned_socket(socket: nbwss_socket) -> Result<Socket, String> {
+    use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+    let no_socket = || "the dial callback gave no socket".to_owned();
+    let descriptor = RawFd::try_from(socket).ok().filter(|fd| *fd >= 0).ok_or_else(no_socket)?;
+    // SAFETY: only asks about a number, whatever it is.
+    if unsafe { libc::fcntl(descriptor, libc::F_GETFD) } < 0 {
+        return Err(no_socket());
+    }
+    // SAFETY: an open descriptor that the host gives to us, by the header.
+    Ok(Socket::from(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+}
+
+/// Takes a socket over from the host.
+#[cfg(windows)]
+fn owned_socket(socket: nbwss_socket) -> Result<Socket, String> {
+    use std::os::windows::io::{FromRawSocket, OwnedSocket, RawSocket};
+    if socket < 0 {
+        return Err("the dial callback gave no socket".to_owned());
+    }
+    // SAFETY: an open socket that the host gives to us, by the header.
+    Ok(Socket::from(unsafe { OwnedSocket::from_raw_socket(socket as RawSocket) }))
 }

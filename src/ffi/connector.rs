@@ -78,11 +78,37 @@ pub struct nbwss_stats {
 // SAFETY: repr(C), begins with struct_size, all fields may be zero.
 unsafe impl Growing for nbwss_stats {}
 
+/// How the server groups are connected. Start from `NBWSS_HEALTH_INIT`.
+///
+/// A group counts when it is started and has an active endpoint. It is connected while a session is authenticated and
+/// its peer was heard within the keep-alive limit: `keepAlive.scheduledRate` times one more than
+/// `keepAlive.maxPongMissAllowed`. All is well where `groups_connected` equals `groups`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct nbwss_health {
+    /// `sizeof(nbwss_health)`.
+    pub struct_size: usize,
+    /// Groups that should be connected.
+    pub groups: u64,
+    /// Those that are.
+    pub groups_connected: u64,
+    /// All endpoints.
+    pub endpoints: u64,
+    /// Those that are active.
+    pub endpoints_active: u64,
+    /// Those that refused the token.
+    pub endpoints_refused: u64,
+}
+
+// SAFETY: repr(C), begins with struct_size, all fields may be zero.
+unsafe impl Growing for nbwss_health {}
+
 /// Makes a connector from options, which may be changed or freed afterwards. It has its threads but is not
 /// started: it takes endpoints and notifications and dials nobody.
 ///
-/// `*connector` is to be destroyed with `nbwss_connector_destroy`. Returns `NBWSS_IO` or `NBWSS_TLS` where
-/// a file of `tls.*` cannot be used, and `NBWSS_IO` where threads cannot be made.
+/// `*connector` is to be destroyed with `nbwss_connector_destroy`. Returns `NBWSS_IO` or `NBWSS_TLS` where a file of
+/// the settings `tls.*` cannot be used, an `NBWSS_STORE...` status for `endpoint.store.path`, `NBWSS_INVALID_VALUE` for
+/// settings that do not go together, and `NBWSS_IO` where threads cannot be made.
 ///
 /// A process that becomes a daemon by `fork` must do so before the first call of `nbwss_options_new`.
 #[unsafe(no_mangle)]
@@ -168,6 +194,28 @@ pub unsafe extern "C" fn nbwss_connector_stats(
             answers_late: calls.late,
             answers_missing: calls.missing,
             callbacks_blocked: totals.blocked_callbacks,
+        });
+        Ok(())
+    })
+}
+
+/// How the server groups are connected. Never waits for the network.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_connector_health(
+    connector: *mut nbwss_connector,
+    health: *mut nbwss_health,
+) -> nbwss_status {
+    boundary::call(|| {
+        // SAFETY: a struct of the host's, by the header.
+        let out = unsafe { ptr::out("health", health) }?;
+        let health = handle::get(connector)?.health()?;
+        out.set(nbwss_health {
+            struct_size: size_of::<nbwss_health>(),
+            groups: health.groups as u64,
+            groups_connected: health.groups_connected as u64,
+            endpoints: health.endpoints as u64,
+            endpoints_active: health.endpoints_active as u64,
+            endpoints_refused: health.endpoints_refused as u64,
         });
         Ok(())
     })

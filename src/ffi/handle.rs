@@ -7,7 +7,8 @@ use once_cell::sync::Lazy;
 use slotmap::{DefaultKey, Key, KeyData, SlotMap};
 
 use super::boundary;
-use super::endpoint::Endpoints;
+use super::endpoints::Endpoints;
+use super::inspection::Shown;
 use super::options::Options;
 use crate::connector::{Connector, Request};
 use crate::error::Error;
@@ -20,6 +21,7 @@ pub(super) enum Object {
     Options(Arc<Options>),
     Connector(Arc<Connector>),
     Endpoints(Arc<Endpoints>),
+    Inspection(Arc<Shown>),
     Request(Arc<Request>),
 }
 

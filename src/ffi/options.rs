@@ -1,18 +1,21 @@
 //! `nbwss_options`: settings and callbacks, collected before a connector is made from them.
 
 use std::ffi::c_void;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::boundary;
 use super::callback::{
     Callback, Callbacks, nbwss_audit_callback, nbwss_cancel_callback, nbwss_delivery_callback, nbwss_destructor,
-    nbwss_event_callback, nbwss_log_callback, nbwss_request_callback,
+    nbwss_dial_callback, nbwss_event_callback, nbwss_log_callback, nbwss_request_callback, nbwss_store_key_callback,
 };
 use super::handle::{self, opaque};
 use super::ptr::Out;
 use super::status::nbwss_status;
 use super::str::nbwss_str;
+use crate::endpoint::StoreKey;
 use crate::error::Error;
+use crate::properties;
 use crate::settings::Settings;
 
 /// Settings and callbacks for connectors. May be used from several threads, and freed as soon as the
@@ -24,15 +27,24 @@ pub struct nbwss_options {
 opaque!(nbwss_options, Options, Options, "options");
 
 #[derive(Default)]
-pub(super) struct Options(Mutex<(Settings, Callbacks)>);
+pub(super) struct Options(Mutex<Chosen>);
+
+#[derive(Default)]
+struct Chosen {
+    settings: Settings,
+    callbacks: Callbacks,
+    /// The unknown keys of the file that was loaded last, for the host to read.
+    unknown_keys: String,
+}
 
 impl Options {
-    fn lock(&self) -> MutexGuard<'_, (Settings, Callbacks)> {
+    fn lock(&self) -> MutexGuard<'_, Chosen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn copy(&self) -> (Settings, Callbacks) {
-        self.lock().clone()
+        let chosen = self.lock();
+        (chosen.settings.clone(), chosen.callbacks.clone())
     }
 }
 
@@ -62,7 +74,7 @@ pub unsafe extern "C" fn nbwss_options_set_n(
         let options = handle::get(options)?;
         // SAFETY: readable text, by the header.
         let (key, value) = unsafe { (key.text("key")?, value.text("value")?) };
-        options.lock().0.set(key, value)
+        options.lock().settings.set(key, value)
     })
 }
 
@@ -77,7 +89,7 @@ pub unsafe extern "C" fn nbwss_options_set_int_n(
         let options = handle::get(options)?;
         // SAFETY: readable text, by the header.
         let key = unsafe { key.text("key") }?;
-        options.lock().0.set(key, &value.to_string())
+        options.lock().settings.set(key, &value.to_string())
     })
 }
 
@@ -92,7 +104,39 @@ pub unsafe extern "C" fn nbwss_options_set_bool_n(
         let options = handle::get(options)?;
         // SAFETY: readable text, by the header.
         let key = unsafe { key.text("key") }?;
-        options.lock().0.set(key, if value { "true" } else { "false" })
+        options.lock().settings.set(key, if value { "true" } else { "false" })
+    })
+}
+
+/// Reads a file of settings, as NetBackup's `nbwss.properties` is: lines of `key=value`, comments that begin with `#` or
+/// `!`, blank lines. All or nothing.
+///
+/// A key that this library does not know does no harm: `*unknown`, unless NULL, gets a line `line 7: its.key` for each,
+/// separated by line ends; empty where all are known. Borrowed until the next file is loaded into these options, or they
+/// are freed.
+///
+/// Returns `NBWSS_IO` where the file cannot be read or a line is not `key=value`, and `NBWSS_INVALID_VALUE`; the last
+/// error names the line.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_load_file_n(
+    options: *mut nbwss_options,
+    path: nbwss_str,
+    unknown: *mut nbwss_str,
+) -> nbwss_status {
+    boundary::call(|| {
+        // SAFETY: NULL or a place for a text, by the header.
+        let out = if unknown.is_null() { None } else { Some(unsafe { Out::new("unknown", unknown) }?) };
+        let options = handle::get(options)?;
+        // SAFETY: readable text, by the header.
+        let path = unsafe { path.text("path") }?;
+        let mut chosen = options.lock();
+        let unknown = properties::load(&mut chosen.settings, Path::new(path))?;
+        let lines: Vec<String> = unknown.iter().map(|key| format!("line {}: {}", key.line, key.key)).collect();
+        chosen.unknown_keys = lines.join("\n");
+        if let Some(out) = out {
+            out.set(nbwss_str::borrow(&chosen.unknown_keys));
+        }
+        Ok(())
     })
 }
 
@@ -108,7 +152,7 @@ fn set<F>(
         let options = handle::get(options)?;
         let function = function.ok_or(Error::InvalidArgument { argument: "callback", why: "is NULL".to_owned() })?;
         let callback = Callback::new(function, user_data, destructor);
-        let replaced = place(&mut options.lock().1).replace(callback);
+        let replaced = place(&mut options.lock().callbacks).replace(callback);
         drop(replaced);
         Ok(())
     })
@@ -183,6 +227,47 @@ pub unsafe extern "C" fn nbwss_options_on_cancel(
     destructor: nbwss_destructor,
 ) -> nbwss_status {
     set(options, callback, user_data, destructor, |callbacks| &mut callbacks.cancel)
+}
+
+/// Sets the callback that makes the connections. Ownership as for `nbwss_options_on_request`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_on_dial(
+    options: *mut nbwss_options,
+    callback: nbwss_dial_callback,
+    user_data: *mut c_void,
+    destructor: nbwss_destructor,
+) -> nbwss_status {
+    set(options, callback, user_data, destructor, |callbacks| &mut callbacks.dial)
+}
+
+/// Sets the callback that gives the key for the tokens in `endpoint.store.path`: they are then encrypted (AES-256-GCM).
+/// A database that was written without a key is encrypted when it is first opened with one. Ownership as for
+/// `nbwss_options_on_request`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_on_store_key(
+    options: *mut nbwss_options,
+    callback: nbwss_store_key_callback,
+    user_data: *mut c_void,
+    destructor: nbwss_destructor,
+) -> nbwss_status {
+    set(options, callback, user_data, destructor, |callbacks| &mut callbacks.store_key)
+}
+
+/// Gives the key for the tokens in `endpoint.store.path` itself: 32 bytes, which are copied. Otherwise as
+/// `nbwss_options_on_store_key`, which it replaces.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_options_set_store_key(
+    options: *mut nbwss_options,
+    key: *const u8,
+    size: usize,
+) -> nbwss_status {
+    boundary::call(|| {
+        let options = handle::get(options)?;
+        // SAFETY: readable bytes, by the header.
+        let bytes = unsafe { nbwss_str { ptr: key.cast(), len: size }.bytes("key") }?;
+        options.lock().callbacks.fixed_store_key = Some(StoreKey::new(bytes)?);
+        Ok(())
+    })
 }
 
 /// Frees options. NULL is nothing to do.

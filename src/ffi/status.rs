@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
+use crate::endpoint::Rule;
 use crate::error::Error;
 
 /// What a call came to. Every function that can fail returns one; `nbwss_last_error` has the words.
@@ -21,7 +22,8 @@ pub enum nbwss_status {
     NBWSS_UNKNOWN_KEY = 4,
     /// A setting's value is malformed or out of bounds.
     NBWSS_INVALID_VALUE = 5,
-    /// Endpoint details that break a rule; the last error names the field.
+    /// Endpoint details with a value of the wrong type; the last error names the field. The other rules have codes of
+    /// their own, `NBWSS_ENDPOINT_...`.
     NBWSS_INVALID_ENDPOINT = 6,
     /// The endpoint's host name is taken (compared without case).
     NBWSS_DUPLICATE_ENDPOINT = 7,
@@ -55,12 +57,37 @@ pub enum nbwss_status {
     NBWSS_STORE_NEWER = 21,
     /// The key does not fit the database; nothing in it was changed.
     NBWSS_STORE_KEY = 22,
+    /// A field of endpoint details is not there or empty. For all codes about endpoint details, the last error names
+    /// the field and, in an array, the element.
+    NBWSS_ENDPOINT_MISSING = 23,
+    /// The endpoint's URL is `ws://`: not encrypted. Only `wss://` is dialled.
+    NBWSS_ENDPOINT_NOT_ENCRYPTED = 24,
+    /// The endpoint's URL cannot be read, or is not `wss://`.
+    NBWSS_ENDPOINT_BAD_URL = 25,
+    /// The endpoint's URL holds a user name or a password.
+    NBWSS_ENDPOINT_USER_INFO = 26,
+    /// The endpoint's priority is not a whole number from 0.
+    NBWSS_ENDPOINT_BAD_PRIORITY = 27,
+    /// A text of the endpoint's details is too long.
+    NBWSS_ENDPOINT_TOO_LONG = 28,
+    /// Endpoint details with a control character, or with white space in the host name.
+    NBWSS_ENDPOINT_BAD_CHARACTER = 29,
+    /// Endpoint details that are not UTF-8.
+    NBWSS_ENDPOINT_NOT_UTF8 = 30,
+    /// Endpoint details that are not JSON; the last error names line and column.
+    NBWSS_ENDPOINT_NOT_JSON = 31,
+    /// Endpoint details with a key twice.
+    NBWSS_ENDPOINT_DUPLICATE_KEY = 32,
+    /// A choice for TLS that cannot be meant: a malformed pin, two sources of certificate authorities, ...
+    NBWSS_ENDPOINT_BAD_TLS = 33,
+    /// Endpoint details could not be fetched from their URL; the last error says in which step and why.
+    NBWSS_FETCH_FAILED = 34,
 }
 
 use nbwss_status::*;
 
 /// Every code and its name.
-const NAMES: [(nbwss_status, &CStr); 23] = [
+const NAMES: [(nbwss_status, &CStr); 35] = [
     (NBWSS_OK, c"NBWSS_OK"),
     (NBWSS_INVALID_ARGUMENT, c"NBWSS_INVALID_ARGUMENT"),
     (NBWSS_BAD_HANDLE, c"NBWSS_BAD_HANDLE"),
@@ -84,6 +111,18 @@ const NAMES: [(nbwss_status, &CStr); 23] = [
     (NBWSS_STORE_IN_USE, c"NBWSS_STORE_IN_USE"),
     (NBWSS_STORE_NEWER, c"NBWSS_STORE_NEWER"),
     (NBWSS_STORE_KEY, c"NBWSS_STORE_KEY"),
+    (NBWSS_ENDPOINT_MISSING, c"NBWSS_ENDPOINT_MISSING"),
+    (NBWSS_ENDPOINT_NOT_ENCRYPTED, c"NBWSS_ENDPOINT_NOT_ENCRYPTED"),
+    (NBWSS_ENDPOINT_BAD_URL, c"NBWSS_ENDPOINT_BAD_URL"),
+    (NBWSS_ENDPOINT_USER_INFO, c"NBWSS_ENDPOINT_USER_INFO"),
+    (NBWSS_ENDPOINT_BAD_PRIORITY, c"NBWSS_ENDPOINT_BAD_PRIORITY"),
+    (NBWSS_ENDPOINT_TOO_LONG, c"NBWSS_ENDPOINT_TOO_LONG"),
+    (NBWSS_ENDPOINT_BAD_CHARACTER, c"NBWSS_ENDPOINT_BAD_CHARACTER"),
+    (NBWSS_ENDPOINT_NOT_UTF8, c"NBWSS_ENDPOINT_NOT_UTF8"),
+    (NBWSS_ENDPOINT_NOT_JSON, c"NBWSS_ENDPOINT_NOT_JSON"),
+    (NBWSS_ENDPOINT_DUPLICATE_KEY, c"NBWSS_ENDPOINT_DUPLICATE_KEY"),
+    (NBWSS_ENDPOINT_BAD_TLS, c"NBWSS_ENDPOINT_BAD_TLS"),
+    (NBWSS_FETCH_FAILED, c"NBWSS_FETCH_FAILED"),
 ];
 
 impl From<&Error> for nbwss_status {
@@ -94,7 +133,22 @@ impl From<&Error> for nbwss_status {
             Error::IllegalState(_) => NBWSS_ILLEGAL_STATE,
             Error::UnknownKey(_) => NBWSS_UNKNOWN_KEY,
             Error::InvalidValue { .. } | Error::InvalidPolicy(_) => NBWSS_INVALID_VALUE,
-            Error::InvalidEndpoint(_) => NBWSS_INVALID_ENDPOINT,
+            Error::InvalidEndpoint(invalid) => match invalid.rule {
+                Rule::WrongType => NBWSS_INVALID_ENDPOINT,
+                Rule::Missing => NBWSS_ENDPOINT_MISSING,
+                Rule::NotEncrypted => NBWSS_ENDPOINT_NOT_ENCRYPTED,
+                Rule::BadUrl => NBWSS_ENDPOINT_BAD_URL,
+                Rule::UserInfo => NBWSS_ENDPOINT_USER_INFO,
+                Rule::BadPriority => NBWSS_ENDPOINT_BAD_PRIORITY,
+                Rule::TooLong => NBWSS_ENDPOINT_TOO_LONG,
+                Rule::Character => NBWSS_ENDPOINT_BAD_CHARACTER,
+                Rule::NotUtf8 => NBWSS_ENDPOINT_NOT_UTF8,
+                Rule::NotJson => NBWSS_ENDPOINT_NOT_JSON,
+                Rule::DuplicateKey => NBWSS_ENDPOINT_DUPLICATE_KEY,
+                Rule::BadTls => NBWSS_ENDPOINT_BAD_TLS,
+            },
+            Error::Properties { why, .. } => nbwss_status::from(&**why),
+            Error::Fetch(_) => NBWSS_FETCH_FAILED,
             Error::DuplicateEndpoint(_) => NBWSS_DUPLICATE_ENDPOINT,
             Error::NotFound { .. } => NBWSS_NOT_FOUND,
             Error::NoEndpoint => NBWSS_NO_ENDPOINT,
@@ -110,7 +164,7 @@ impl From<&Error> for nbwss_status {
             Error::Store { .. } => NBWSS_STORE,
             Error::StoreInUse(_) => NBWSS_STORE_IN_USE,
             Error::StoreNewer { .. } => NBWSS_STORE_NEWER,
-            Error::StoreKey { .. } => NBWSS_STORE_KEY,
+            Error::StoreKey { .. } | Error::NoStoreKey(_) => NBWSS_STORE_KEY,
         }
     }
 }

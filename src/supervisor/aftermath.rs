@@ -117,31 +117,6 @@ impl Aftermath {
     }
 }
 
-/// What the header `Retry-After` (RFC 9110, section 10.2.3) says: seconds, or a date in the one form that is not
-/// obsolete. `None` for anything else: then the back-off decides.
-pub fn retry_after(value: &str, epoch_seconds: i64) -> Option<Duration> {
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let wait = date(value)?.saturating_sub(epoch_seconds);
-    Some(Duration::from_secs(u64::try_from(wait).unwrap_or(0)))
-}
-
-/// Seconds since 1970 of a date like `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
-fn date(text: &str) -> Option<i64> {
-    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    let parts: Vec<&str> = text.split([' ', ':']).collect();
-    let [_, day, month, year, hour, minute, second, "GMT"] = parts[..] else { return None };
-    let number = |text: &str, max: i64| text.parse().ok().filter(|number| (0..=max).contains(number));
-    let month = i64::try_from(MONTHS.find(month).filter(|at| month.len() == 3 && at % 3 == 0)? / 3).ok()?;
-    let (day, year) = (number(day, 31)?, number(year, 9999)?);
-    // Years and months are counted from March, so that a leap day comes last: 153 days in each five months.
-    let (year, month) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    let days = year * 365 + leap_days + (153 * month + 2) / 5 + day - 1 - 719_468;
-    Some(((days * 24 + number(hour, 23)?) * 60 + number(minute, 59)?) * 60 + number(second, 60)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,29 +168,6 @@ mod tests {
         };
         for (index, row) in TABLE.iter().enumerate() {
             assert!(!TABLE[..index].iter().any(|before| is_hidden(row, before)), "{row:?}");
-        }
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let seconds = |value| retry_after(value, 784_111_700).map(|after| after.as_secs());
-        assert_eq!(seconds("120"), Some(120));
-        assert_eq!(seconds("0"), Some(0));
-        assert_eq!(seconds("Sun, 06 Nov 1994 08:49:37 GMT"), Some(77));
-        assert_eq!(seconds("Sun, 06 Nov 1994 08:48:19 GMT"), Some(0));
-        assert_eq!(date("Thu, 29 Feb 2024 23:59:59 GMT"), Some(1_709_251_199));
-        assert_eq!(date("Fri, 01 Mar 2024 00:00:00 GMT"), Some(1_709_251_200));
-        assert_eq!(date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
-        for odd in [
-            "",
-            "-1",
-            "1.5",
-            "soon",
-            "99999999999999999999",
-            "Sun, 06 Nov 1994 08:49:37 CET",
-            "x, 06 anF 1994 1:2:3 GMT",
-        ] {
-            assert_eq!(seconds(odd), None, "{odd}");
         }
     }
 }

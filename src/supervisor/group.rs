@@ -89,6 +89,10 @@ impl Group {
         self.failures = 0;
     }
 
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     pub(super) fn set_stopped(&mut self, stopped: bool) {
         self.stopped = stopped;
     }

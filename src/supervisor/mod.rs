@@ -125,6 +125,11 @@ impl Supervisor {
         self.change(now, group_id, |group, _| group.set_stopped(!running))
     }
 
+    /// Whether the group should be connected: everything is started, and so is the group.
+    pub fn is_running(&self, group_id: &str) -> bool {
+        self.running && self.groups.get(group_id).is_some_and(|group| !group.is_stopped())
+    }
+
     /// Adds an endpoint. If it is `active`, a group that is waiting tries it at once.
     pub fn add(&mut self, now: Instant, group_id: &Arc<str>, endpoint: EndpointId, priority: i32, active: bool) {
         self.groups.entry(group_id.clone()).or_default();

@@ -32,7 +32,7 @@ impl World {
 
     fn add_as(&mut self, host_name: &str, group_id: &str, priority: i32, active: bool) -> EndpointId {
         let details = Details::new(host_name, "wss://h/", group_id, priority, Secret::new("t".into())).unwrap();
-        let endpoint = self.registry.add(vec![details]).unwrap().remove(0);
+        let endpoint = self.registry.add(vec![(details, true)]).unwrap().remove(0);
         self.supervisor.add(self.now, &endpoint.details.group_id, endpoint.id, priority, active);
         endpoint.id
     }

@@ -69,7 +69,6 @@ pub(super) fn no_answer() -> io::Error {
 
 impl ConnectError {
     /// What was being done.
-    #[allow(dead_code)] // for who decides on the next attempt
     pub(crate) fn phase(&self) -> Phase {
         match self {
             ConnectError::Resolve { .. } | ConnectError::NoAddress { .. } => Phase::Resolve,
@@ -97,7 +96,6 @@ impl ConnectError {
     }
 
     /// The endpoint's answer to the WebSocket upgrade, where it was one of HTTP.
-    #[allow(dead_code)] // for who decides on the next attempt
     pub(crate) fn http_status(&self) -> Option<u16> {
         match self {
             ConnectError::HttpStatus { status, .. } => Some(*status),
@@ -106,7 +104,6 @@ impl ConnectError {
     }
 
     /// For how long the endpoint wants to be left alone. It may be as long as it likes: to be capped.
-    #[allow(dead_code)] // for who decides on the next attempt
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             ConnectError::HttpStatus { retry_after, .. } => *retry_after,

@@ -110,7 +110,7 @@ fn an_eventful_session_tells_no_secret() {
     let details = json!({ "token": JWT, "priority": 1, "groupId": "g", "hostName": "h", "url": url }).to_string();
     check_error("a password in the URL", connector.add_endpoints_json(&details));
     let good = json!({ "token": JWT, "priority": 1, "groupId": "g", "hostName": "h", "url": "wss://h/" }).to_string();
-    check("details", &format!("{:?}", endpoint::parse(&good).expect("good endpoint details")));
+    check("details", &format!("{:?}", endpoint::parse(good.as_bytes()).expect("good endpoint details")));
     let forged = vec![("Authorization".to_owned(), format!("{JWT}\r\n"))];
     check_error("a forged header", Response::new(200, forged, None));
 

@@ -3,8 +3,20 @@
 use cbindgen::{Config, DocumentationStyle, Language, Style};
 
 /// The files that have something to export, in the order a reader wants them.
-const SOURCES: [&str; 10] =
-    ["str", "status", "last_error", "version", "callback", "options", "connector", "endpoint", "notify", "request"];
+const SOURCES: [&str; 12] = [
+    "str",
+    "status",
+    "last_error",
+    "version",
+    "callback",
+    "options",
+    "connector",
+    "endpoint",
+    "endpoints",
+    "inspection",
+    "notify",
+    "request",
+];
 
 const INTRODUCTION: &str = r#"/*
  * libnbwss: the NetBackup WebSocket Service protocol for a backup service.
@@ -19,23 +31,28 @@ const INTRODUCTION: &str = r#"/*
  *
  * Results    Functions return a status; nbwss_last_error() has the words, per thread. Results come last in the
  *            argument list and are zeroed on entry.
- * Handles    nbwss_options, nbwss_connector, nbwss_endpoints and nbwss_request are checked: a handle that is
- *            NULL, freed, freed twice, made up or of another type gives a status. Freeing NULL does nothing.
+ * Handles    nbwss_options, nbwss_connector, nbwss_endpoints, nbwss_inspection and nbwss_request are checked: a
+ *            handle that is NULL, freed, freed twice, made up or of another type gives a status. Freeing NULL
+ *            does nothing.
  * Text       UTF-8. A function that ends in _n takes pointer and length; its twin without _n takes a text that
  *            ends in NUL. Text that comes back is borrowed, for as long as the function says.
  * Structs    Start from the INIT macro: it sets struct_size, by which old hosts and new libraries understand
  *            each other.
- * Threads    Any function may be called from any thread. Only nbwss_connector_drain, _wait and _destroy wait.
+ * Threads    Any function may be called from any thread. These wait, and only these: nbwss_connector_drain, _wait
+ *            and _destroy; nbwss_endpoint_validate, _diagnose and _add_url and nbwss_endpoints_fetch, for the
+ *            network. With endpoint.store.path, functions that change endpoints wait for the disk.
  *
  * Callbacks          thread                may block     may call
- *   on_request       nbwss-call-N          yes           all but drain, wait, destroy
- *     (dispatch.inline) nbwss-io           no            all but drain, wait, destroy
+ *   on_request       nbwss-call-N          yes           all but those that wait
+ *     (dispatch.inline) nbwss-io           no            all but those that wait
  *   on_delivery, on_event, on_audit, on_cancel, on_log
- *                    nbwss-report          not for long  all but drain, wait, destroy
- *   destructors      the thread that frees yes           all but drain, wait, destroy
+ *                    nbwss-report          not for long  all but those that wait
+ *   on_dial          nbwss-dns             yes           all but those that wait
+ *   on_store_key     the caller of nbwss_connector_new   nothing of that connector
+ *   destructors      the thread that frees yes           all but those that wait
  *
  * A callback must return: it must not throw (C++: see nbwss_guard at the end), longjmp or end its thread. No lock of the library is held during
- * one. drain, wait and destroy, called from a callback, return NBWSS_ILLEGAL_STATE at once.
+ * one. Functions that wait, called from a callback, return NBWSS_ILLEGAL_STATE at once.
  *
  * The library installs no signal handlers (its threads block all signals), raises no SIGPIPE, writes nothing
  * to standard output or error, reads no environment variables and registers nothing to run at exit. A process
@@ -48,10 +65,21 @@ const TRAILER: &str = r#"
 #define NBWSS_STR_INIT { NULL, 0 }
 #define NBWSS_DRAINED_INIT { sizeof(nbwss_drained), 0, 0, 0 }
 #define NBWSS_STATS_INIT { sizeof(nbwss_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define NBWSS_HEALTH_INIT { sizeof(nbwss_health), 0, 0, 0, 0, 0 }
+#define NBWSS_TLS_INIT \
+  { sizeof(nbwss_tls), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT }
 #define NBWSS_ENDPOINT_INIT \
-  { sizeof(nbwss_endpoint), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0 }
+  { sizeof(nbwss_endpoint), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0, NULL }
 #define NBWSS_ENDPOINT_INFO_INIT \
-  { sizeof(nbwss_endpoint_info), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0, NBWSS_DISCONNECTED }
+  { sizeof(nbwss_endpoint_info), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0, NBWSS_DISCONNECTED, false, \
+    0, 0, 0, 0, 0, NBWSS_STR_INIT, NBWSS_CAUSE_NONE, 0, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT }
+#define NBWSS_INSPECTION_RESULT_INIT \
+  { sizeof(nbwss_inspection_result), false, false, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, \
+    NBWSS_STR_INIT, NBWSS_CAUSE_NONE }
+#define NBWSS_CERTIFICATE_INIT \
+  { sizeof(nbwss_certificate), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0, 0, \
+    NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, false, NBWSS_STR_INIT }
+#define NBWSS_STEP_INIT { sizeof(nbwss_step), NBWSS_PHASE_RESOLVE, NBWSS_STR_INIT, 0, NBWSS_STR_INIT }
 #define NBWSS_JOB_INIT \
   { sizeof(nbwss_job), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, \
     NBWSS_STR_INIT, 0, 0, 0, 0 }
@@ -86,6 +114,10 @@ static inline nbwss_status nbwss_options_set_bool(nbwss_options *options, const 
   return nbwss_options_set_bool_n(options, nbwss_str_z(key), value);
 }
 
+static inline nbwss_status nbwss_options_load_file(nbwss_options *options, const char *path, nbwss_str *unknown) {
+  return nbwss_options_load_file_n(options, nbwss_str_z(path), unknown);
+}
+
 static inline nbwss_status nbwss_connector_set_policy(nbwss_connector *connector, const char *rules) {
   return nbwss_connector_set_policy_n(connector, nbwss_str_z(rules));
 }
@@ -106,8 +138,67 @@ static inline nbwss_status nbwss_endpoint_add_file(nbwss_connector *connector, c
   return nbwss_endpoint_add_file_n(connector, nbwss_str_z(path));
 }
 
+static inline nbwss_status nbwss_endpoint_add_url(nbwss_connector *connector, const char *url) {
+  return nbwss_endpoint_add_url_n(connector, nbwss_str_z(url));
+}
+
 static inline nbwss_status nbwss_endpoint_remove(nbwss_connector *connector, const char *host_name) {
   return nbwss_endpoint_remove_n(connector, nbwss_str_z(host_name));
+}
+
+static inline nbwss_status nbwss_endpoint_activate(nbwss_connector *connector, const char *host_name) {
+  return nbwss_endpoint_activate_n(connector, nbwss_str_z(host_name));
+}
+
+static inline nbwss_status nbwss_endpoint_deactivate(nbwss_connector *connector, const char *host_name) {
+  return nbwss_endpoint_deactivate_n(connector, nbwss_str_z(host_name));
+}
+
+static inline nbwss_status nbwss_endpoint_reconnect(nbwss_connector *connector, const char *host_name) {
+  return nbwss_endpoint_reconnect_n(connector, nbwss_str_z(host_name));
+}
+
+static inline nbwss_status nbwss_endpoint_set_token(nbwss_connector *connector, const char *host_name,
+                                                    const char *token) {
+  return nbwss_endpoint_set_token_n(connector, nbwss_str_z(host_name), nbwss_str_z(token));
+}
+
+static inline nbwss_status nbwss_endpoint_set_tls(nbwss_connector *connector, const char *host_name,
+                                                  const nbwss_tls *tls) {
+  return nbwss_endpoint_set_tls_n(connector, nbwss_str_z(host_name), tls);
+}
+
+static inline nbwss_status nbwss_endpoint_set_priority(nbwss_connector *connector, const char *host_name,
+                                                       int32_t priority) {
+  return nbwss_endpoint_set_priority_n(connector, nbwss_str_z(host_name), priority);
+}
+
+static inline nbwss_status nbwss_endpoint_get(nbwss_connector *connector, const char *host_name,
+                                              nbwss_endpoints **endpoints) {
+  return nbwss_endpoint_get_n(connector, nbwss_str_z(host_name), endpoints);
+}
+
+static inline nbwss_status nbwss_endpoint_validate(nbwss_connector *connector, const char *url,
+                                                   const nbwss_tls *tls, nbwss_inspection **inspection) {
+  return nbwss_endpoint_validate_n(connector, nbwss_str_z(url), tls, inspection);
+}
+
+static inline nbwss_status nbwss_endpoint_diagnose(nbwss_connector *connector, const char *host_name, bool connect,
+                                                   nbwss_inspection **inspection) {
+  return nbwss_endpoint_diagnose_n(connector, nbwss_str_z(host_name), connect, inspection);
+}
+
+static inline nbwss_status nbwss_endpoints_read_json(const char *json, nbwss_endpoints **endpoints) {
+  return nbwss_endpoints_read_json_n(nbwss_str_z(json), endpoints);
+}
+
+static inline nbwss_status nbwss_endpoints_read_file(const char *path, nbwss_endpoints **endpoints) {
+  return nbwss_endpoints_read_file_n(nbwss_str_z(path), endpoints);
+}
+
+static inline nbwss_status nbwss_endpoints_fetch(nbwss_connector *connector, const char *url,
+                                                 nbwss_endpoints **endpoints) {
+  return nbwss_endpoints_fetch_n(connector, nbwss_str_z(url), endpoints);
 }
 
 static inline nbwss_status nbwss_notify_json(nbwss_connector *connector, const char *notification,

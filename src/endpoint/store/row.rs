@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{KIND, Stored};
-use crate::endpoint::details::{Details, Invalid};
+use crate::endpoint::details::{Details, Invalid, Rule};
 use crate::endpoint::seal::StoreKey;
 use crate::endpoint::tls::{ClientFiles, EndpointTls};
 use crate::error::Error;
@@ -107,7 +107,7 @@ fn details(key: &str, record: &str, token: &[u8]) -> Result<Stored, Box<dyn std:
     let Record { host_name, url, group_id, priority, active, ca_pem, ca_file, pin, client } =
         serde_json::from_str(record)?;
     if host_name.to_lowercase() != key {
-        return Err(Invalid::new("hostName", format!("is {host_name:?}")).into());
+        return Err(Invalid::new(Rule::WrongType, "hostName", format!("is {host_name:?}")).into());
     }
     let token = Secret::new(std::str::from_utf8(token)?.to_owned());
     let tls = EndpointTls {

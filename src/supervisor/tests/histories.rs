@@ -164,7 +164,7 @@ impl History<'_> {
         let name = format!("e{}", self.random.u64(..));
         let (priority, active) = (self.random.i32(0..4), self.random.u8(0..4) > 0);
         let details = Details::new(&name, "wss://h/", GROUPS[group], priority, Secret::new("t".into())).unwrap();
-        let endpoint = self.registry.add(vec![details]).unwrap().remove(0);
+        let endpoint = self.registry.add(vec![(details, true)]).unwrap().remove(0);
         self.supervisor.add(self.now, &endpoint.details.group_id, endpoint.id, priority, active);
         let known = Known {
             group,

@@ -16,7 +16,7 @@ impl World {
         let priority = self.random.i32(0..3);
         let details =
             Details::new(&name, "wss://cloud/", GROUPS[group], priority, Secret::new("good".into())).expect("valid");
-        let Ok(added) = self.registry.add(vec![details]) else { return };
+        let Ok(added) = self.registry.add(vec![(details, true)]) else { return };
         self.outbox.add_group(&self.group_ids[group]);
         let active = self.random.u8(0..5) > 0;
         if !active {

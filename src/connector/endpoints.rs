@@ -1,0 +1,284 @@
+//! What an administrator does: endpoints added, changed, looked at and removed, and the database they live in.
+//!
+//! A change is written first and takes effect then. Administrators wait for each other and for the disk, the sessions
+//! for neither.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use super::Connector;
+use super::host::{ConnectionState, EndpointInfo, EventKind, Health};
+use super::shared::{Control, Shared, Why};
+use super::sync::lock;
+use crate::endpoint::{self, Details, Endpoint, EndpointTls, Stored};
+use crate::error::Error;
+use crate::secret::Secret;
+use crate::supervisor::Supervisor;
+use crate::time::Now;
+
+impl Connector {
+    /// Adds one endpoint.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateEndpoint`] where the host name is taken; [`Error::File`] or [`Error::Tls`] for its choice of
+    /// TLS; [`Error::Store`].
+    pub fn add_endpoint(&self, details: Details) -> Result<(), Error> {
+        self.add_endpoints(vec![details])
+    }
+
+    /// Adds the endpoint, or all endpoints of the array, in the JSON text: all or nothing.
+    ///
+    /// # Errors
+    /// [`Error::InvalidEndpoint`] names the field; otherwise as for [`Connector::add_endpoint`].
+    pub fn add_endpoints_json(&self, json: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.add_endpoints(endpoint::parse(json.as_ref())?)
+    }
+
+    /// As [`Connector::add_endpoints_json`], from a file.
+    ///
+    /// # Errors
+    /// In addition [`Error::File`] where it cannot be read.
+    pub fn add_endpoints_file(&self, path: &Path) -> Result<(), Error> {
+        self.add_endpoints(endpoint::read_file(path)?)
+    }
+
+    /// As [`Connector::add_endpoints_json`], from what [`Connector::fetch_endpoints`] gets.
+    ///
+    /// # Errors
+    /// In addition [`Error::Fetch`].
+    pub fn add_endpoints_url(&self, url: &str) -> Result<(), Error> {
+        self.add_endpoints(self.fetch_endpoints(url)?)
+    }
+
+    /// Adds all of them or none.
+    ///
+    /// # Errors
+    /// As for [`Connector::add_endpoint`].
+    pub fn add_endpoints(&self, all: Vec<Details>) -> Result<(), Error> {
+        let shared = self.open()?;
+        let store = lock(&shared.store);
+        lock(&shared.control).registry.check(&all)?;
+        for details in &all {
+            shared.trust.for_endpoint(&details.tls)?;
+        }
+        if let Some(store) = &*store {
+            store.put(&all.iter().map(|details| (details, true)).collect::<Vec<_>>())?;
+        }
+        shared.enter(all.into_iter().map(|details| Stored { details, active: true }).collect())?;
+        shared.control_changed.notify_one();
+        Ok(())
+    }
+
+    /// Removes an endpoint, by host name without case, and ends its session. With its group's last endpoint go
+    /// the group's notifications, each with a report.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Store`].
+    pub fn remove_endpoint(&self, host_name: &str) -> Result<(), Error> {
+        let shared = self.open()?;
+        {
+            let store = lock(&shared.store);
+            lock(&shared.control).registry.find(host_name)?;
+            if let Some(store) = &*store {
+                store.remove(host_name)?;
+            }
+            let mut control = lock(&shared.control);
+            let removed = control.registry.remove(host_name)?;
+            let group_id = &removed.details.group_id;
+            control.troubles.remove(&removed.id);
+            control.supervisor.remove(Now::read().instant, group_id, removed.id);
+            if !control.registry.has_group(group_id) {
+                lock(&shared.outbox).remove_group(group_id);
+            }
+        }
+        shared.control_changed.notify_one();
+        shared.reports.poke();
+        shared.outbox_changed();
+        Ok(())
+    }
+
+    /// Activates or deactivates an endpoint. A deactivated one has its session ended and is not tried; its group's
+    /// notifications stay.
+    ///
+    /// # Errors
+    /// As for [`Connector::remove_endpoint`].
+    pub fn set_endpoint_active(&self, host_name: &str, active: bool) -> Result<(), Error> {
+        let kind = if active { EventKind::Activated } else { EventKind::Deactivated };
+        let changed = self.change(
+            host_name,
+            |endpoint| Ok(Endpoint { active, ..endpoint }),
+            |supervisor, now, endpoint| supervisor.set_active(now, &endpoint.details.group_id, endpoint.id, active),
+        )?;
+        self.shared.event(kind, &changed, Why::default(), None);
+        Ok(())
+    }
+
+    /// Replaces the token. The endpoint is dialled anew with it at once: its session, if it has one, was opened with the
+    /// old token and is ended.
+    ///
+    /// # Errors
+    /// [`Error::InvalidEndpoint`]; otherwise as for [`Connector::remove_endpoint`].
+    pub fn set_endpoint_token(&self, host_name: &str, token: Secret) -> Result<(), Error> {
+        let with_token = |endpoint: Endpoint| {
+            let details = endpoint.details.clone().with_token(token)?;
+            Ok(Endpoint { details, ..endpoint })
+        };
+        self.change(host_name, with_token, renewed).map(drop)
+    }
+
+    /// Replaces the choice for TLS; otherwise as [`Connector::set_endpoint_token`].
+    ///
+    /// # Errors
+    /// As for [`Connector::add_endpoint`], and [`Error::NotFound`].
+    pub fn set_endpoint_tls(&self, host_name: &str, tls: EndpointTls) -> Result<(), Error> {
+        let shared = self.open()?;
+        let with_tls = |endpoint: Endpoint| {
+            let details = endpoint.details.clone().with_tls(tls)?;
+            shared.trust.for_endpoint(&details.tls)?;
+            Ok(Endpoint { details, ..endpoint })
+        };
+        self.change(host_name, with_tls, renewed).map(drop)
+    }
+
+    /// Changes the priority, which counts from the group's next selection on: there is no fail-back.
+    ///
+    /// # Errors
+    /// As for [`Connector::set_endpoint_token`].
+    pub fn set_endpoint_priority(&self, host_name: &str, priority: i32) -> Result<(), Error> {
+        let with_priority = |endpoint: Endpoint| {
+            let details = endpoint.details.clone().with_priority(priority)?;
+            Ok(Endpoint { details, ..endpoint })
+        };
+        let tell = |supervisor: &mut Supervisor, now, endpoint: &Endpoint| {
+            supervisor.set_priority(now, &endpoint.details.group_id, endpoint.id, priority);
+        };
+        self.change(host_name, with_priority, tell).map(drop)
+    }
+
+    /// Ends the session of the endpoint's group, if there is one, forgets its pauses and refusals, and selects anew from
+    /// the best at once.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn reconnect(&self, host_name: &str) -> Result<(), Error> {
+        let shared = self.open()?;
+        {
+            let mut control = lock(&shared.control);
+            let group_id = control.registry.find(host_name)?.details.group_id.clone();
+            control.supervisor.reconnect(Now::read().instant, &group_id);
+        }
+        shared.control_changed.notify_one();
+        Ok(())
+    }
+
+    /// Changes an endpoint: first in the database, then in the registry, and tells the supervisor.
+    fn change(
+        &self,
+        host_name: &str,
+        change: impl FnOnce(Endpoint) -> Result<Endpoint, Error>,
+        tell: impl FnOnce(&mut Supervisor, Instant, &Endpoint),
+    ) -> Result<Arc<Endpoint>, Error> {
+        let shared = self.open()?;
+        let store = lock(&shared.store);
+        let endpoint = lock(&shared.control).registry.find(host_name)?.clone();
+        let changed = Arc::new(change((*endpoint).clone())?);
+        if let Some(store) = &*store {
+            store.put(&[(&changed.details, changed.active)])?;
+        }
+        {
+            let mut control = lock(&shared.control);
+            control.registry.replace(changed.clone());
+            tell(&mut control.supervisor, Now::read().instant, &changed);
+        }
+        shared.control_changed.notify_one();
+        Ok(changed)
+    }
+
+    /// All endpoints by host name.
+    ///
+    /// # Errors
+    /// As for [`Connector::start`].
+    pub fn endpoints(&self) -> Result<Vec<EndpointInfo>, Error> {
+        let shared = self.open()?;
+        let control = lock(&shared.control);
+        Ok(control.registry.iter().map(|endpoint| info(shared, &control, endpoint)).collect())
+    }
+
+    /// One endpoint, by host name without case.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn endpoint(&self, host_name: &str) -> Result<EndpointInfo, Error> {
+        let shared = self.open()?;
+        let control = lock(&shared.control);
+        Ok(info(shared, &control, control.registry.find(host_name)?))
+    }
+
+    /// How the server groups are connected.
+    ///
+    /// # Errors
+    /// As for [`Connector::start`].
+    pub fn health(&self) -> Result<Health, Error> {
+        let shared = self.open()?;
+        let settings = &shared.settings;
+        let limit = settings.keep_alive_interval.saturating_mul(settings.max_missed_pongs as u32 + 1);
+        let all = self.endpoints()?;
+        let control = lock(&shared.control);
+        let mut groups = BTreeMap::new();
+        for endpoint in all.iter().filter(|endpoint| endpoint.active) {
+            let group_id = &endpoint.details.group_id;
+            if control.supervisor.is_running(group_id) {
+                let heard = endpoint.last_heard.is_some_and(|age| age < limit);
+                *groups.entry(group_id.clone()).or_insert(false) |= heard;
+            }
+        }
+        Ok(Health {
+            groups: groups.len(),
+            groups_connected: groups.values().filter(|connected| **connected).count(),
+            endpoints: all.len(),
+            endpoints_active: all.iter().filter(|endpoint| endpoint.active).count(),
+            endpoints_refused: all.iter().filter(|endpoint| endpoint.state == ConnectionState::Refused).count(),
+        })
+    }
+}
+
+fn renewed(supervisor: &mut Supervisor, now: Instant, endpoint: &Endpoint) {
+    supervisor.renewed(now, &endpoint.details.group_id, endpoint.id);
+}
+
+impl Shared {
+    /// Lets endpoints in that are in the database already, or are to be in none.
+    pub(super) fn enter(&self, all: Vec<Stored>) -> Result<(), Error> {
+        let now = Now::read().instant;
+        let mut control = lock(&self.control);
+        let added = control.registry.add(all.into_iter().map(|stored| (stored.details, stored.active)).collect())?;
+        // The outbox learns of the group before the group can connect.
+        let mut outbox = lock(&self.outbox);
+        for endpoint in added {
+            let details = &endpoint.details;
+            outbox.add_group(&details.group_id);
+            control.supervisor.add(now, &details.group_id, endpoint.id, details.priority, endpoint.active);
+        }
+        Ok(())
+    }
+}
+
+fn info(shared: &Shared, control: &Control, endpoint: &Endpoint) -> EndpointInfo {
+    let now = Now::read().instant;
+    let mut info = EndpointInfo::from(endpoint.details.clone());
+    info.active = endpoint.active;
+    info.last_error = control.troubles.get(&endpoint.id).cloned();
+    if let Some(connection) = control.supervisor.connection(&endpoint.details.group_id, endpoint.id) {
+        info.state = connection.state;
+        info.since = SystemTime::now().checked_sub(now.saturating_duration_since(connection.since));
+        info.next_attempt_in = connection.next_attempt.map(|at| at.saturating_duration_since(now));
+        info.attempts = connection.attempts;
+        info.sessions = connection.sessions;
+    }
+    let links = control.attempts.values();
+    let links = links.filter(|link| link.endpoint == endpoint.id);
+    info.last_heard = links.filter_map(|link| shared.silence(link, now)).min();
+    info
+}
