@@ -162,7 +162,7 @@ impl Refusal {
             CertificateError::BadEncoding => malformed("it cannot be read"),
             CertificateError::Expired => malformed("its validity ends before it begins"),
             // webpki's errors without a counterpart in rustls; their text is the name of the variant.
-            CertificateError::Other(OtherError(cause)) => of_webpki(&cause.to_string(), chain),
+            CertificateError::Other(OtherError(cause)) => of_webpki(&cause.to_string(), context),
             other => Refusal::new(TlsFailure::Other, format!("the certificate cannot be verified ({other})")),
         }
     }
@@ -237,7 +237,7 @@ fn of_alert(alert: AlertDescription) -> Refusal {
     }
 }
 
-fn of_webpki(variant: &str, chain: &[Certificate]) -> Refusal {
+fn of_webpki(variant: &str, context: &Context<'_>) -> Refusal {
     match variant {
         "CaUsedAsEndEntity" => Refusal::new(
             TlsFailure::CaAsServer,
@@ -245,18 +245,15 @@ fn of_webpki(variant: &str, chain: &[Certificate]) -> Refusal {
              pin it, or give the endpoint another",
         ),
         "EndEntityUsedAsCa" => {
-            let issuers = chain.get(1..).unwrap_or_default();
-            let who = which(issuers, |certificate| !certificate.is_ca);
-            Refusal::new(
-                TlsFailure::IssuerNotCa,
-                format!("{who} of the chain signed another although it is no certificate authority's"),
-            )
+            let issuer = context.chain.iter().skip(1).find(|issuer| !issuer.is_ca);
+            let subject = issuer.map_or("an issuer of the certificate", |issuer| &issuer.subject);
+            Refusal::new(TlsFailure::IssuerNotCa, format!("{subject} is no certificate authority, but signed like one"))
         }
         "NameConstraintViolation" => Refusal::new(
             TlsFailure::NameConstraint,
             format!(
                 "a certificate authority of the chain is not allowed to vouch for the names of the certificate ({})",
-                listed(chain)
+                listed(context)
             ),
         ),
         "PathLenConstraintViolated" => Refusal::new(
@@ -300,8 +297,8 @@ fn seconds(time: UnixTime) -> i64 {
 
 /// Names the certificate of the chain that fits: the endpoint's own first.
 fn which(chain: &[Certificate], fits: impl Fn(&Certificate) -> bool) -> String {
-    match chain.iter().position(fits).map(|index| (index, chain.get(index))) {
-        Some((index, Some(issuer))) if index > 0 => format!("the certificate of its issuer {}", issuer.subject),
+    match chain.iter().enumerate().find(|(_, certificate)| fits(certificate)) {
+        Some((1.., issuer)) => format!("the certificate of its issuer {}", issuer.subject),
         _ => "the certificate".to_owned(),
     }
 }
@@ -312,20 +309,19 @@ fn wrong_name(context: &Context<'_>) -> Refusal {
         Some(leaf) if leaf.sans.is_empty() => format!(
             "the certificate has no subject alternative name, so it is not for {host} (a common name does not count)"
         ),
-        _ => format!("the certificate is for {}, not for {host}", listed(context.chain)),
+        _ => format!("the certificate is for {}, not for {host}", listed(context)),
     };
     Refusal::new(TlsFailure::WrongName, why)
 }
 
-/// The endpoint's own certificate's names, without their kinds.
-fn listed(chain: &[Certificate]) -> String {
-    let names = chain.first().map(|leaf| leaf.sans.as_slice()).unwrap_or_default();
-    let plain = |name: &String| name.split_once(':').map_or(name.clone(), |(_, name)| name.to_owned());
-    let mut text = names.iter().take(NAMES_SHOWN).map(plain).collect::<Vec<_>>().join(", ");
-    if names.len() > NAMES_SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - NAMES_SHOWN));
-    }
-    text
+/// The names of the endpoint's own certificate. Those of the other kind than the name that was dialled keep their kind:
+/// a DNS name that looks like an address is none.
+fn listed(context: &Context<'_>) -> String {
+    let kind = if matches!(context.name, ServerName::IpAddress(_)) { "IP:" } else { "DNS:" };
+    let names = context.chain.first().map(|leaf| leaf.sans.as_slice()).unwrap_or_default();
+    let shown: Vec<&str> = names.iter().take(NAMES_SHOWN).map(|name| name.strip_prefix(kind).unwrap_or(name)).collect();
+    let more = names.len().saturating_sub(NAMES_SHOWN);
+    shown.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
 fn unknown_issuer(context: &Context<'_>) -> Refusal {
@@ -358,7 +354,10 @@ fn wrong_purpose(presented: &[ExtendedKeyPurpose]) -> Refusal {
     let purposes: Vec<String> = presented.iter().take(NAMES_SHOWN).map(purpose).collect();
     Refusal::new(
         TlsFailure::WrongPurpose,
-        format!("the certificate is for {}, not for servers (extended key usage)", purposes.join(", ")),
+        format!(
+            "the certificate, or an issuer's, is for {}, not for servers (extended key usage)",
+            purposes.join(", ")
+        ),
     )
 }
 
