@@ -135,3 +135,112 @@ async fn by_host(dial: Arc<dyn HostDial>, host: &str, port: u16, limit: Duration
     let socket = dialled.unwrap_or_else(|_| Err("it did not come to its end".to_owned())).map_err(failed)?;
     QuietStream::try_from(socket).map_err(|error| failed(format!("the socket cannot be used: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, UdpSocket};
+    use std::os::unix::net::UnixStream;
+    use std::sync::Mutex;
+
+    use socket2::Socket;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::error::with_causes;
+
+    /// Hands out one socket, or says no, and notes what it was asked.
+    struct Callback {
+        socket: Mutex<Option<Result<Socket, String>>>,
+        delay: Duration,
+        asked: Mutex<Option<(String, u16, Duration)>>,
+    }
+
+    impl HostDial for Callback {
+        fn dial(&self, host: &str, port: u16, timeout: Duration) -> Result<Socket, String> {
+            *self.asked.lock().unwrap() = Some((host.to_owned(), port, timeout));
+            std::thread::sleep(self.delay);
+            self.socket.lock().unwrap().take().expect("one call")
+        }
+    }
+
+    async fn dial(
+        socket: Result<Socket, String>,
+        delay: u64,
+    ) -> (Result<QuietStream, ConnectError>, Trace, Arc<Callback>) {
+        let delay = Duration::from_millis(delay);
+        let callback = Arc::new(Callback { socket: Mutex::new(Some(socket)), delay, asked: Mutex::default() });
+        let mut settings = Settings::default();
+        settings.set("connect.timeout", "200").unwrap();
+        // The host's own way replaces this one.
+        settings.set("proxy.url", "http://proxy.invalid:1").unwrap();
+        let dialer = Dialer::new(&settings, Some(callback.clone())).unwrap_or_else(|error| panic!("{error}"));
+        let mut trace = Trace::default();
+        let result = dialer.tcp("cloud.invalid", 443, &mut trace).await;
+        (result, trace, callback)
+    }
+
+    async fn speaks(socket: Socket, mut peer: impl Read + Write + Send + 'static) {
+        let (stream, trace, callback) = dial(Ok(socket), 0).await;
+        let mut stream = stream.unwrap_or_else(|error| panic!("{}", with_causes(&error)));
+        stream.write_all(b"ping").await.unwrap();
+        let answered = std::thread::spawn(move || {
+            let mut bytes = [0; 4];
+            peer.read_exact(&mut bytes).unwrap();
+            assert_eq!(&bytes, b"ping");
+            // While this waits, the other side must not block its runtime.
+            std::thread::sleep(Duration::from_millis(50));
+            peer.write_all(b"pong").unwrap();
+        });
+        let mut bytes = [0; 4];
+        stream.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, b"pong");
+        answered.join().unwrap();
+        let asked = callback.asked.lock().unwrap().clone().unwrap();
+        assert_eq!(asked, ("cloud.invalid".to_owned(), 443, Duration::from_millis(200)));
+        let steps: Vec<_> = trace.steps().iter().map(|step| (step.phase, step.peer.as_str())).collect();
+        assert_eq!(steps, [(Phase::HostDial, "cloud.invalid:443")]);
+    }
+
+    #[tokio::test]
+    async fn a_host_may_dial_by_tcp_or_hand_over_a_unix_socket() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        speaks(ours.into(), listener.accept().unwrap().0).await;
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        speaks(ours.into(), theirs).await;
+    }
+
+    #[tokio::test]
+    async fn what_the_host_cannot_dial_or_should_not_have_handed_over_is_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let datagram = UdpSocket::bind("127.0.0.1:0").unwrap();
+        datagram.connect(listener.local_addr().unwrap()).unwrap();
+        let unconnected = Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let cases = [
+            (Err("the tunnel is down".to_owned()), "the tunnel is down"),
+            (Ok(datagram.into()), "the socket cannot be used: it is not a stream socket"),
+            (Ok(listener.into()), "the socket cannot be used: it is not connected"),
+            (Ok(unconnected), "the socket cannot be used: it is not connected"),
+        ];
+        for (socket, why) in cases {
+            let (result, trace, _) = dial(socket, 0).await;
+            let error = result.err().expect("no connection");
+            assert_eq!(error.phase(), Phase::HostDial);
+            let expected = format!("the host's dial callback gives no connection to cloud.invalid:443: {why}");
+            assert_eq!(error.to_string(), expected);
+            assert_eq!(trace.steps()[0].failure, Some(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_comes_too_late_is_closed() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let (result, _, _) = dial(Ok(ours.into()), 400).await;
+        let error = result.err().expect("no connection");
+        assert_eq!(error.to_string(), "the host's dial callback took longer than connect.timeout");
+        assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "closed");
+        let _ = theirs.shutdown(Shutdown::Both);
+    }
+}

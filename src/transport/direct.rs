@@ -115,9 +115,12 @@ mod tests {
         (listener, address)
     }
 
-    fn refusing() -> SocketAddr {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        listener.local_addr().unwrap()
+    /// Bound so that nobody else gets the port, and not listening.
+    fn refusing() -> (Socket, SocketAddr) {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        (socket, address)
     }
 
     async fn raced(addresses: &[SocketAddr], limit: u64) -> (Result<SocketAddr, ConnectError>, Duration) {
@@ -140,7 +143,8 @@ mod tests {
         let (_listener, live) = listening().await;
         // Nobody listens on the first, and where there is no IPv6, there is no way to it either.
         let broken = SocketAddr::from((Ipv6Addr::LOCALHOST, live.port()));
-        let (won, took) = raced(&[broken, refusing(), live], 10_000).await;
+        let (_socket, refusing) = refusing();
+        let (won, took) = raced(&[broken, refusing, live], 10_000).await;
         assert_eq!(won.unwrap(), live);
         assert!(took < ATTEMPT_DELAY, "{took:?}");
     }
@@ -164,7 +168,7 @@ mod tests {
     #[tokio::test]
     async fn when_all_fail_each_is_named_with_its_reason_and_the_deadline_holds() {
         let (hole, other) = (black_hole(), black_hole());
-        let refusing = refusing();
+        let (_socket, refusing) = refusing();
         let (result, took) = raced(&[hole.address, refusing, other.address], 400).await;
         let error = result.unwrap_err();
         assert!(took >= Duration::from_millis(390) && took < Duration::from_millis(900), "{took:?}");

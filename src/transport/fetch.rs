@@ -40,7 +40,7 @@ impl FetchLimits {
 
 /// Why nothing was fetched. The URL is shown without its query, which may hold a secret.
 #[derive(Debug, thiserror::Error)]
-#[error("{url}: {why}")]
+#[error("{url} cannot be fetched")]
 pub(crate) struct FetchError {
     url: String,
     #[source]
