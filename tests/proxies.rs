@@ -55,7 +55,9 @@ fn squid(with_login: bool) -> Server {
     let hash = Command::new("openssl").args(["passwd", "-apr1", PASSWORD]).output();
     let hash = hash.unwrap_or_else(|error| panic!("openssl is missing: `make deps` installs it ({error})"));
     let passwd = format!("{USER}:{}", String::from_utf8(hash.stdout).expect("a hash"));
-    Server::start("squid", &["-N", "-f", "{dir}/squid.conf"], &[("squid.conf", &config), ("passwd", &passwd)])
+    // Its name is that of its shared memory, too.
+    let arguments = ["-N", "-n", "nbwss{port}", "-f", "{dir}/squid.conf"];
+    Server::start("squid", &arguments, &[("squid.conf", &config), ("passwd", &passwd)])
 }
 
 fn tinyproxy(with_login: bool) -> Server {
@@ -248,8 +250,9 @@ fn nginx_in_front_cuts_only_what_is_silent_and_the_session_comes_back() {
     let scratch = Scratch::new("front");
     let mut cloud = Cloud::start(&scratch, &[]);
     let (_nginx, details) = nginx_before(&cloud);
+    let ca_file = cloud.ca_file();
     let connect = |rate: &str| {
-        let backup = Backup::new(Some(&cloud.ca_file()), &[("keepAlive.scheduledRate", rate)], ok);
+        let backup = Backup::new(Some(&ca_file), &[("keepAlive.scheduledRate", rate)], ok);
         backup.connector.add_endpoints_json(&details).expect("good endpoint details");
         backup.connector.start().expect("it starts");
         backup.host.event(EventKind::Established, 1);

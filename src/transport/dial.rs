@@ -36,7 +36,7 @@ pub(crate) struct Dialer {
 
 enum Way {
     Direct,
-    Proxy(Proxy),
+    Proxy(Box<Proxy>),
     Host(Arc<dyn HostDial>),
 }
 
@@ -48,7 +48,7 @@ impl Dialer {
     pub(crate) fn new(settings: &Settings, host: Option<Arc<dyn HostDial>>) -> Result<Dialer, Error> {
         let way = match (host, Proxy::new(settings)?) {
             (Some(host), _) => Way::Host(host),
-            (None, Some(proxy)) => Way::Proxy(proxy),
+            (None, Some(proxy)) => Way::Proxy(Box::new(proxy)),
             (None, None) => Way::Direct,
         };
         Ok(Dialer { way, ..Dialer::direct(settings) })
@@ -225,7 +225,7 @@ mod tests {
         ];
         for (socket, why) in cases {
             let (result, trace, _) = dial(socket, 0).await;
-            let error = result.err().expect("no connection");
+            let error = result.expect_err("no connection");
             assert_eq!(error.phase(), Phase::HostDial);
             let expected = format!("the host's dial callback gives no connection to cloud.invalid:443: {why}");
             assert_eq!(error.to_string(), expected);
@@ -238,7 +238,7 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let (result, _, _) = dial(Ok(ours.into()), 400).await;
-        let error = result.err().expect("no connection");
+        let error = result.expect_err("no connection");
         assert_eq!(error.to_string(), "the host's dial callback took longer than connect.timeout");
         assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "closed");
         let _ = theirs.shutdown(Shutdown::Both);

@@ -34,8 +34,13 @@ impl Server {
         Server { command, child, dir, port }
     }
 
-    /// Kills it: it has no time to say goodbye.
+    /// Ends it with all its connections. Some leave things behind when they are simply killed.
     pub fn die(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            sleep(Duration::from_millis(10));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -15,6 +15,8 @@ use crate::settings::Settings;
 use crate::transport::trace::Phase;
 use crate::transport::{ConnectError, Dialer, QuietStream, Trace, Trust};
 
+type Pairs = &'static [(&'static str, &'static str)];
+
 const LOGIN: [(&str, &str); 2] = [("proxy.user", "backup"), ("proxy.password", "s3cr3t")];
 
 /// A proxy for one connection, played by a function on a thread; what it returns is what it saw.
@@ -59,7 +61,7 @@ async fn dial(dialer: &Dialer) -> (Result<QuietStream, ConnectError>, Trace) {
 
 async fn failure(dialer: &Dialer) -> String {
     let (result, trace) = dial(dialer).await;
-    let error = result.err().expect("no connection");
+    let error = result.expect_err("no connection");
     assert_eq!(error.phase(), Phase::Proxy);
     let (text, step) = (with_causes(&error), trace.steps().last().unwrap());
     assert_eq!((step.phase, step.failure.as_deref()), (Phase::Proxy, Some(text.as_str())));
@@ -130,7 +132,7 @@ async fn each_answer_to_connect_is_an_error_of_its_own() {
     let long = format!("HTTP/1.1 200 OK\r\n{}\r\n", format!("X: {}\r\n", "g".repeat(1000)).repeat(64));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: g\r\n".repeat(1000));
     let endless = format!("HTTP/1.1 407 Log In\r\nContent-Length: 99999999\r\n\r\n{}", "g".repeat(10_000));
-    let cases: [(&str, &[(&str, &str)], &str); 19] = [
+    let cases: [(&str, Pairs, &str); 19] = [
         ("HTTP/1.1 407 -\r\nContent-Length: 0\r\n\r\n", &[], "it asks for a user name and password (proxy.user"),
         ("HTTP/1.1 401 -\r\nContent-Length: 0\r\n\r\n", &[], "it asks for a user name and password (proxy.user"),
         ("HTTP/1.1 407 -\r\nContent-Length: 0\r\n\r\n", &LOGIN, "it refused the user name or password"),
@@ -295,7 +297,7 @@ async fn addresses_go_to_a_socks_proxy_as_addresses() {
 #[tokio::test]
 async fn each_socks_reply_is_an_error_of_its_own() {
     let reply = |code: u8| vec![5, code, 0, 1, 0, 0, 0, 0, 0, 0];
-    let mut cases: Vec<(Vec<Vec<u8>>, &[(&str, &str)], &str)> = vec![
+    let cases: Vec<(Vec<Vec<u8>>, Pairs, &str)> = vec![
         (vec![vec![5, 0xff]], &[], "it asks for a user name and password (proxy.user, proxy.password)"),
         (vec![vec![5, 0xff]], &LOGIN, "it takes neither a user name and password nor a connection without"),
         (vec![vec![5, 2], vec![1, 1]], &LOGIN, "it refused the user name or password"),
@@ -318,7 +320,7 @@ async fn each_socks_reply_is_an_error_of_its_own() {
         (vec![vec![5, 0], reply(9)], &LOGIN, "SOCKS reply 9: an unknown code"),
         (vec![vec![5, 0], reply(255)], &LOGIN, "SOCKS reply 255: an unknown code"),
     ];
-    for (answers, login, part) in cases.drain(..) {
+    for (answers, login, part) in cases {
         let answers: Vec<&[u8]> = answers.iter().map(Vec::as_slice).collect();
         let proxy = play_socks(&answers);
         let text = failure(&dialer(&format!("socks5://127.0.0.1:{}", proxy.port), login)).await;
