@@ -56,7 +56,7 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 
-# Writes what is generated from the code and committed: include/nbwss.h and the settings in README.md.
+# Writes what is generated from the code and committed: include/nbwss.h and two tables in README.md.
 generate:
 	NBWSS_UPDATE=1 $(CARGO) test --test header --test readme generated
 

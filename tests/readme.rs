@@ -1,19 +1,23 @@
-//! The README is held true: its C host compiles and runs, and its table of settings is the code's.
+//! The README is held true: its C host compiles and runs, and its tables are the code's.
 
 mod support;
 
 use std::fs;
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
-use nbwss::settings::{Field, Setting, TABLE};
+use nbwss::settings::{self, Field, Setting};
+use nbwss::supervisor::Aftermath;
+use nbwss::supervisor::aftermath::{self, Ending, Row};
 use support::{Cloud, Scratch, compile_c, root};
 
 fn readme() -> String {
     fs::read_to_string(root().join("README.md")).expect("README.md")
 }
 
-fn row(setting: &Setting) -> String {
+fn setting_row(setting: &Setting) -> String {
     let (kind, bounds) = match setting.field {
         Field::Flag(_) => ("boolean", String::new()),
         Field::Seconds(min, max, _) => ("s", format!("{min} to {max}")),
@@ -30,20 +34,51 @@ fn row(setting: &Setting) -> String {
     format!("| `{}` | {kind} | {} | {bounds} | {} |\n", setting.key, setting.default, setting.meaning)
 }
 
-/// `make generate` sets NBWSS_UPDATE to write the table; otherwise a difference is a failure.
-#[test]
-fn the_settings_table_is_the_generated_one() {
-    let (start, end) = ("<!-- settings -->\n", "<!-- /settings -->");
+fn ending_row(row: &Row) -> String {
+    let codes = |codes: &RangeInclusive<u16>| match (*codes.start(), *codes.end()) {
+        (0, u16::MAX) => "other".to_owned(),
+        (from, to) if from == to => from.to_string(),
+        (from, to) => format!("{from} to {to}"),
+    };
+    let ending = match &row.ending {
+        Ending::Upgrade(range) => format!("HTTP {}", codes(range)),
+        Ending::Close(range) => format!("close {}", codes(range)),
+        Ending::CloseBeforeAnswer(range) => format!("close {} before the answer to CONNECT", codes(range)),
+    };
+    let leads_to = match row.aftermath {
+        Aftermath::Retry => "retry",
+        Aftermath::Busy { .. } => "busy",
+        Aftermath::Refused => "refused",
+    };
+    format!("| {ending} | {leads_to} | {} |\n", row.meaning)
+}
+
+/// `make generate` sets NBWSS_UPDATE to write the table between its marks; otherwise a difference is a failure.
+fn is_generated(name: &str, table: &str) {
+    // Another test may be writing the other table.
+    static README: Mutex<()> = Mutex::new(());
+    let _alone = README.lock();
+    let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let before = readme();
-    let from = before.find(start).expect("the table's start") + start.len();
-    let to = before.find(end).expect("the table's end");
-    let rows: String = TABLE.iter().map(row).collect();
-    let table = format!("| key | unit | default | bounds | meaning |\n|---|---|---|---|---|\n{rows}");
+    let from = before.find(&start).expect("the table's start") + start.len();
+    let to = before.find(&end).expect("the table's end");
     if std::env::var_os("NBWSS_UPDATE").is_some() {
         fs::write(root().join("README.md"), format!("{}{table}{}", &before[..from], &before[to..])).unwrap();
         return;
     }
-    assert!(before[from..to] == table, "the settings in README.md are not those of the code: run `make generate`");
+    assert!(before[from..to] == *table, "the {name} in README.md are not those of the code: run `make generate`");
+}
+
+#[test]
+fn the_settings_table_is_the_generated_one() {
+    let rows: String = settings::TABLE.iter().map(setting_row).collect();
+    is_generated("settings", &format!("| key | unit | default | bounds | meaning |\n|---|---|---|---|---|\n{rows}"));
+}
+
+#[test]
+fn the_table_of_endings_is_the_generated_one() {
+    let rows: String = aftermath::TABLE.iter().map(ending_row).collect();
+    is_generated("endings", &format!("| ended by | leads to | meaning |\n|---|---|---|\n{rows}"));
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Server {
     fn trust(&self) -> Trust {
         let path = std::env::temp_dir().join(format!("nbwss-fetch-{}-{}.pem", std::process::id(), self.port));
         std::fs::write(&path, &self.ca_pem).unwrap();
-        let trust = Trust::load(Some(&path)).unwrap_or_else(|error| panic!("{error}"));
+        let trust = Trust::load_for("tls.caFile", Some(&path)).unwrap_or_else(|error| panic!("{error}"));
         std::fs::remove_file(path).unwrap();
         trust
     }

@@ -200,7 +200,7 @@ async fn a_proxy_that_closes_after_its_200_fails_the_tls_handshake() {
     });
     let dialer = dialer(&format!("http://127.0.0.1:{}", proxy.port), &LOGIN);
     let mut trace = Trace::default();
-    let trust = Trust::load(None).unwrap_or_else(|error| panic!("{error}"));
+    let trust = Trust::load_for("tls.caFile", None).unwrap_or_else(|error| panic!("{error}"));
     let error = dialer.tls("cloud.invalid", 443, &trust, &mut trace).await.unwrap_err();
     assert_eq!(error.phase(), Phase::Tls);
     assert!(with_causes(&error).starts_with("TLS with cloud.invalid failed: "), "{}", with_causes(&error));
@@ -340,7 +340,7 @@ async fn bytes_after_a_socks_reply_are_left_for_tls_to_refuse() {
         Vec::new()
     });
     let dialer = dialer(&format!("socks5://127.0.0.1:{}", proxy.port), &[]);
-    let trust = Trust::load(None).unwrap_or_else(|error| panic!("{error}"));
+    let trust = Trust::load_for("tls.caFile", None).unwrap_or_else(|error| panic!("{error}"));
     let error = dialer.tls("cloud.invalid", 443, &trust, &mut Trace::default()).await.unwrap_err();
     assert!(with_causes(&error).contains("TLS with cloud.invalid failed: received corrupt message"), "{error:?}");
 }
