@@ -46,6 +46,8 @@ static void on_event(const nbwss_event *event, void *user_data) {
     case NBWSS_EVENT_CONNECT_FAILED: what = "can't connect to"; break;
     case NBWSS_EVENT_DISCONNECTED: what = "disconnected from"; break;
     case NBWSS_EVENT_CALLBACK_BLOCKS: what = "blocked by a callback for"; break; /* not without dispatch.inline */
+    case NBWSS_EVENT_ACTIVATED:
+    case NBWSS_EVENT_DEACTIVATED: return; /* nobody does that here */
   }
   char retry[48] = "";
   if (event->retry_in_ms >= 0) snprintf(retry, sizeof retry, "; again in %lld ms", (long long)event->retry_in_ms);
