@@ -207,6 +207,7 @@ fn a_certificate_without_a_trusted_ca_is_refused() {
         (signed(&good, &middle), "CN=middle, whose certificate the endpoint does not show, is not trusted"),
         (signed_and_shown(&good, &[&impostor]), "its issuer only bears the name of a trusted one"),
         (signed(&good, &impostor), "its issuer only bears the name of a trusted one"),
+        (self_signed(&named("good CA", &["localhost"])), "and either changed or not the trusted one of this name"),
         (ca_as_server, "is a certificate authority's (CA:TRUE)"),
     ] {
         refused(&trusting(&ca.pem()), "localhost", shown, because);

@@ -153,7 +153,7 @@ impl Refusal {
             CertificateError::UnknownIssuer => unknown_issuer(context),
             CertificateError::InvalidPurposeContext { presented, .. } => wrong_purpose(presented),
             CertificateError::InvalidPurpose => wrong_purpose(&[]),
-            CertificateError::BadSignature => bad_signature(chain),
+            CertificateError::BadSignature => bad_signature(context),
             CertificateError::UnsupportedSignatureAlgorithmContext { .. }
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Refusal::new(
                 TlsFailure::Algorithm,
@@ -361,14 +361,22 @@ fn wrong_purpose(presented: &[ExtendedKeyPurpose]) -> Refusal {
     )
 }
 
-fn bad_signature(chain: &[Certificate]) -> Refusal {
-    chain.iter().skip(1).find_map(|issuer| weak_key(&issuer.key_type)).unwrap_or_else(|| {
-        Refusal::new(
-            TlsFailure::BadSignature,
+fn bad_signature(context: &Context<'_>) -> Refusal {
+    if let Some(refusal) = context.chain.iter().skip(1).find_map(|issuer| weak_key(&issuer.key_type)) {
+        return refusal;
+    }
+    let why = match context.chain.first() {
+        Some(leaf) if leaf.self_signed => format!(
+            "the certificate is self-signed ({}) and either changed or not the trusted one of this name: {}",
+            leaf.subject, context.remedy
+        ),
+        _ => {
             "a certificate of the chain has a wrong signature: it was changed, or its issuer only bears the name of a \
-             trusted one",
-        )
-    })
+              trusted one"
+                .to_owned()
+        }
+    };
+    Refusal::new(TlsFailure::BadSignature, why)
 }
 
 /// Signatures of short keys are refused, which looks as if they were wrong.

@@ -170,6 +170,24 @@ fn with_a_pin_and_authorities_both_must_hold() {
     assert_eq!(verify(None, Some(key_pin), &vec![0x30, 0].into(), "a.example"), Err(TlsFailure::Malformed));
 }
 
+/// A wildcard stands for one label.
+#[test]
+fn a_wildcard_does_not_span_labels() {
+    let certificate = params("*.b.example").self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let choice = EndpointTls { ca_pem: Some(certificate.pem()), ..EndpointTls::default() };
+    let trust = load(&[]).unwrap().for_endpoint(&choice).unwrap();
+    let verify = |name: &str| {
+        let name = server_name(name).unwrap();
+        trust.verifier.verify(&Shown { leaf: certificate.der(), intermediates: &[], name: &name, now: UnixTime::now() })
+    };
+    assert_eq!(verify("a.b.example"), Ok(()));
+    for (name, failure) in [("x.a.b.example", TlsFailure::WrongName), ("b.example", TlsFailure::WrongName)] {
+        let refusal = verify(name).unwrap_err();
+        let words = format!("is for *.b.example, not for {name}");
+        assert!(refusal.failure == failure && refusal.why.contains(&words), "{refusal:?}");
+    }
+}
+
 #[test]
 fn what_the_peer_or_the_socket_says_is_put_in_words() {
     let alert = |alert| io::Error::new(io::ErrorKind::InvalidData, rustls::Error::AlertReceived(alert));
