@@ -28,7 +28,7 @@ pub struct Certificate {
     pub subject: String,
     /// Distinguished name as in RFC 4514.
     pub issuer: String,
-    /// Alternative names: `DNS:…`, `IP:…`, `URI:…` or `email:…`. Other kinds are left out.
+    /// The first alternative names: `DNS:…`, `IP:…`, `URI:…` or `email:…`. Other kinds are left out.
     pub sans: Vec<String>,
     /// Hexadecimal.
     pub serial: String,

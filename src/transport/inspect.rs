@@ -52,13 +52,18 @@ pub(crate) async fn inspect(
     let connected = TlsConnector::from(Arc::new(config)).connect(name.clone(), stream).await;
     match (recorder.take(), connected) {
         // A server that wants a client certificate may have hung up, but not without proof of who it is.
-        (Seen { chain, verdict: Some(trusted), proof: Some(protocol) }, connected) => {
+        (Seen { mut chain, verdict: Some(trusted), proof: Some(protocol) }, connected) => {
             if let Ok(mut stream) = connected {
                 // It is left either way.
                 let _ = stream.shutdown().await;
             }
-            let ca_to_accept = ca_to_accept(&chain, &name);
-            Ok(Inspection { chain: readable(&chain), trusted, protocol, ca_to_accept })
+            let shown = readable(&chain);
+            if shown.is_empty() {
+                return Err(failed(std::io::Error::other("the endpoint's certificate cannot be read")));
+            }
+            // Nothing is suggested that is not shown.
+            chain.truncate(shown.len());
+            Ok(Inspection { chain: shown, trusted, protocol, ca_to_accept: ca_to_accept(&chain, &name) })
         }
         (_, Err(error)) => Err(failed(error)),
         (_, Ok(_)) => Err(failed(std::io::Error::other("the endpoint did not prove who it is"))),

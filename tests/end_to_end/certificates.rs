@@ -170,7 +170,7 @@ fn a_certificate_of_a_trusted_ca_is_refused_for_time_name_or_purpose() {
         (server(&seven), "d.example, e.example and 2 more, not for localhost"),
         (server(&["*.localhost"]), "is for *.localhost, not for localhost"),
         (server(&["127.0.0.1"]), "is for IP:127.0.0.1, not for localhost"),
-        (named("localhost", &[]), "has no subject alternative name, so it is not for localhost"),
+        (named("localhost", &[]), "has no alternative name, so it is not for localhost"),
         (localhost(&client), "is for clients, not for servers"),
         (localhost(&critical), "a critical extension that is not known"),
         (localhost(&ca_true), "is a certificate authority's (CA:TRUE)"),

@@ -209,6 +209,18 @@ fn no_client_certificate_is_offered() {
     }
 }
 
+/// What follows what cannot be read is neither shown nor suggested.
+#[test]
+fn certificates_after_garbage_are_left_out() {
+    let root = root();
+    let key = KeyPair::generate().unwrap();
+    let leaf = named("server", false).signed_by(&key, &root).unwrap();
+    let chain = vec![leaf.der().clone(), b"garbage".to_vec().into(), root.der().clone()];
+    let (inspection, _) = look(config(&Identity::new(chain, &key), &TLS13, None), &system());
+    let inspection = inspection.unwrap();
+    assert_eq!((inspection.chain.len(), inspection.ca_to_accept), (1, None));
+}
+
 /// Anybody can show a certificate. It says nothing without its key.
 #[test]
 fn who_does_not_have_the_key_is_not_reported() {

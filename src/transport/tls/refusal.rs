@@ -69,9 +69,9 @@ pub(super) struct Context<'a> {
     pub(super) remedy: &'a str,
 }
 
-/// The certificates that can be read, the endpoint's own first.
+/// The endpoint's own certificate and those after it, up to one that cannot be read: none is taken for its neighbour.
 pub(crate) fn readable<'a>(chain: impl IntoIterator<Item = &'a CertificateDer<'a>>) -> Vec<Certificate> {
-    chain.into_iter().filter_map(|der| Certificate::parse(der).ok()).collect()
+    chain.into_iter().map_while(|der| Certificate::parse(der).ok()).collect()
 }
 
 impl Refusal {
@@ -305,11 +305,11 @@ fn which(chain: &[Certificate], fits: impl Fn(&Certificate) -> bool) -> String {
 
 fn wrong_name(context: &Context<'_>) -> Refusal {
     let host = context.name.to_str();
-    let why = match context.chain.first() {
-        Some(leaf) if leaf.sans.is_empty() => format!(
-            "the certificate has no subject alternative name, so it is not for {host} (a common name does not count)"
-        ),
-        _ => format!("the certificate is for {}, not for {host}", listed(context)),
+    let names = listed(context);
+    let why = if names.is_empty() {
+        format!("the certificate has no alternative name, so it is not for {host} (a common name does not count)")
+    } else {
+        format!("the certificate is for {names}, not for {host}")
     };
     Refusal::new(TlsFailure::WrongName, why)
 }
