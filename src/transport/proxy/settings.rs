@@ -41,7 +41,8 @@ impl Proxy {
             let expected = "a URL without a user name and password: set proxy.user and proxy.password";
             return Err(invalid(URL, after_userinfo(url), expected));
         }
-        let (protocol, host, port) = parse(url).ok_or_else(|| invalid(URL, url, EXPECTED))?;
+        // Not shown: what cannot be read may still be a password.
+        let (protocol, host, port) = parse(url).ok_or_else(|| invalid(URL, "...", EXPECTED))?;
         let login = login(settings)?;
         if let Some(login) = &login {
             check_login(protocol, login)?;
@@ -229,8 +230,16 @@ mod tests {
             (vec![http, ("proxy.fromEnvironment", "true")], "together with proxy.url"),
             (vec![("proxy.fromEnvironment", "true"), ("proxy.user", "u")], "together with proxy.user"),
         ];
-        for url in ["proxy:3128", "https://p:1", "socks4://p:1", "http://p", "http://p:0", "http://p:1/x", "http://:1"]
-        {
+        for url in [
+            "proxy:3128",
+            "http://user:s3cret",
+            "https://p:1",
+            "socks4://p:1",
+            "http://p",
+            "http://p:0",
+            "http://p:1/x",
+            "http://:1",
+        ] {
             cases.push((vec![("proxy.url", url)], "http://host:port or socks5://host:port"));
         }
         for entry in ["*.example.com", "host:443", "10.0.0.0/33", "::1/129", "[::1]", "a b", "http://h"] {
