@@ -7,8 +7,8 @@
 //! The rooms, from the wire upwards: [`protocol`] encodes and decodes messages; [`session`], [`outbox`],
 //! [`dispatch`] and [`supervisor`] decide what to do and never touch a socket or a clock (they are given
 //! both as values, so tests run them in virtual time); [`endpoint`] holds what an administrator added;
-//! [`transport`] moves bytes; [`connector`] ties them together and owns the threads; `ffi` is the C boundary
-//! and the only place with `unsafe`.
+//! `store` keeps databases on disk; [`transport`] moves bytes; [`connector`] ties them together and owns the
+//! threads; `ffi` is the C boundary and the only place with `unsafe`.
 
 #![deny(unsafe_code)]
 

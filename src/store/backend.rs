@@ -172,7 +172,7 @@ impl StorageBackend for Rehearsal {
         changes.shown = changes.shown.min(len);
         // What lies beyond the end must read as zeros if the file grows again.
         changes.pages.split_off(&len.div_ceil(PAGE as u64));
-        if len % PAGE as u64 != 0
+        if !len.is_multiple_of(PAGE as u64)
             && let Some(mut last) = changes.pages.last_entry()
             && *last.key() == len / PAGE as u64
         {

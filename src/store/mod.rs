@@ -128,11 +128,10 @@ impl Store {
         } else {
             let rehearsal = Rehearsal::of(self.file.clone()).map_err(unreadable)?;
             let identity = guarded(|| identity(&open_on(rehearsal)?)).map_err(|error| {
-                self.refused(
-                    "is damaged or not a database of this library; nothing in it was changed: \
-                     move it away to start anew, or put a copy back",
-                    error,
-                )
+                let disk = error.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some());
+                let why = "is damaged or not a database of this library; nothing in it was changed: \
+                           move it away to start anew, or put a copy back";
+                self.refused(if disk { "cannot be read" } else { why }, error)
             })?;
             self.check(identity)?;
         }

@@ -242,7 +242,11 @@ fn a_database_of_another_kind_format_or_program_is_refused_and_left_as_it_was() 
         // Another program's, and one that only looks like ours.
         let database = open_on(file::open(&path).unwrap()).unwrap();
         let definition: TableDefinition<u64, &str> = TableDefinition::new(name);
-        write(&database, |transaction| Ok(drop(transaction.open_table(definition)?.insert(1, "x")?))).unwrap();
+        let fill = |transaction: &WriteTransaction| {
+            transaction.open_table(definition)?.insert(1, "x")?;
+            Ok(())
+        };
+        write(&database, fill).unwrap();
         drop(database);
         check("not a database of this library; nothing in it was changed");
     }

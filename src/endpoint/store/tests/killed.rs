@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::store::tests::{again, given_file, tell, told};
@@ -138,7 +138,7 @@ fn a_first_key_survives_kill_9() {
     if let Some(path) = given_file() {
         tell("ready");
         open(&path, Some(&key(1))).unwrap();
-        return;
+        return tell("done");
     }
     let scratch = Scratch::new();
     let (clear, path) = (scratch.file("clear"), scratch.file("db"));
@@ -148,12 +148,21 @@ fn a_first_key_survives_kill_9() {
     drop(store);
     let expected = tokens(&clear, None);
 
-    let first_seed = fastrand::u64(..1 << 40);
-    for seed in first_seed..first_seed + 40 {
+    let start = |seed| {
         fs::copy(&clear, &path).unwrap();
         let mut victim = Victim::start("endpoint::store::tests::killed::a_first_key_survives_kill_9", &path, seed);
         assert_eq!(victim.next().as_deref(), Some("ready"));
-        sleep(Duration::from_micros(fastrand::Rng::with_seed(seed).u64(0..30_000)));
+        (victim, Instant::now())
+    };
+    // One is let go on, for how long it takes.
+    let (mut unharmed, since) = start(0);
+    assert_eq!(unharmed.next().as_deref(), Some("done"));
+    let whole = since.elapsed();
+
+    let first_seed = fastrand::u64(..1 << 40);
+    for seed in first_seed..first_seed + 40 {
+        let (mut victim, _) = start(seed);
+        sleep(whole.mul_f64(fastrand::Rng::with_seed(seed).f64()));
         victim.kill();
         assert_eq!(tokens(&path, Some(&key(1))), expected, "seed {seed}");
         assert!(!holds(&path, "canary") && !scratch.file("db.new").exists(), "seed {seed}");
