@@ -281,8 +281,8 @@ fn after_the_disk_was_full_it_goes_on() {
     let scratch = Scratch::new();
     let child = again("store::tests::after_the_disk_was_full_it_goes_on", &scratch.file("db"));
     let mut shell = Command::new("sh");
-    // The signal would end the process; a full disk sends none. 4 MiB in units of 512 bytes.
-    shell.args(["-c", "trap '' XFSZ; ulimit -S -f 8192; exec \"$0\" \"$@\""]);
+    // The signal would end the process; a full disk sends none. 2 MiB in units of 512 bytes.
+    shell.args(["-c", "trap '' XFSZ; ulimit -S -f 4096; exec \"$0\" \"$@\""]);
     shell.arg(child.get_program()).args(child.get_args());
     assert!(shell.env("NBWSS_TEST_STORE", scratch.file("db")).status().unwrap().success());
 }
