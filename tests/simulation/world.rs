@@ -126,6 +126,8 @@ pub struct World {
     /// Their tokens have expired.
     stale: BTreeSet<EndpointId>,
     deactivated: BTreeSet<EndpointId>,
+    /// The administrator just did something for which sessions may have to end.
+    intervened: bool,
     /// Not to be dialled before.
     left_alone: BTreeMap<EndpointId, Duration>,
     dialling: BTreeMap<AttemptId, Dialling>,
@@ -174,6 +176,7 @@ impl World {
             down: Vec::new(),
             stale: BTreeSet::new(),
             deactivated: BTreeSet::new(),
+            intervened: false,
             left_alone: BTreeMap::new(),
             dialling: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -270,6 +273,7 @@ impl World {
         while let Some(action) = self.supervisor.poll_action() {
             self.carry_out(action);
         }
+        self.intervened = false;
         while let Some(notice) = self.dispatch.poll_notice() {
             if let Notice::Audit(record) = notice {
                 let group = GROUPS.iter().position(|id| **id == *record.group_id).expect("a known group");

@@ -28,6 +28,7 @@ impl World {
                 self.schedule(self.at + delay, Event::Dialled(attempt, answer));
             }
             Action::End { attempt } => {
+                assert!(self.intervened, "no fail-back, and nothing else ends without a reason");
                 let delay = self.milliseconds(0..1000);
                 if let Some(dialling) = self.dialling.get_mut(&attempt) {
                     dialling.told_to_end = true;

@@ -52,6 +52,7 @@ impl World {
         let ids: Vec<AttemptId> = self.connections.keys().copied().collect();
         let victim = self.random.choice(&ids).copied();
         let group = self.random.usize(0..2);
+        self.intervened = matches!(kind, 6 | 7 | 9 | 12 | 13 | 14);
         match (kind, victim) {
             (0..=2, Some(id)) => {
                 // Cut: what is on the way is gone, and the connector learns of it a little later.
@@ -144,6 +145,7 @@ impl World {
 
     /// From now on everybody behaves.
     pub(super) fn calm(&mut self) {
+        self.intervened = true;
         self.down.clear();
         self.clouds.iter_mut().for_each(|cloud| cloud.manners = Manners::GOOD);
         self.stale.clone().into_iter().for_each(|endpoint| self.renew_token(endpoint));
