@@ -388,19 +388,20 @@ pub const TABLE: &[Setting] = &[
         key: "dispatch.rememberedCount",
         default: "1024",
         field: Field::Count(0, 1_000_000, |s| &mut s.remembered_count),
-        meaning: "Answers remembered for requests that come again with the same id.",
+        meaning: "Requests remembered, in case they come again with the same id: the host is not called again.",
     },
     Setting {
         key: "dispatch.rememberedBytes",
         default: "8388608",
         field: Field::Bytes(0, 1024 * MIB, |s| &mut s.remembered_bytes),
-        meaning: "Bytes of the answers remembered.",
+        meaning: "Bytes of the answers remembered with the requests; over it the oldest answers go, or one that alone is \
+                  larger, and a repetition then gets 409.",
     },
     Setting {
         key: "dispatch.rememberedTime",
         default: "600",
         field: Field::Seconds(1, 86_400, |s| &mut s.remembered_time),
-        meaning: "How long an answer is remembered.",
+        meaning: "How long a request is remembered after its answer.",
     },
     Setting {
         key: "dispatch.forward.url",

@@ -55,7 +55,7 @@ pub enum Decision {
     Malformed,
     /// Over a limit, or shutting down: 429 or 503.
     Limited,
-    /// Seen before: it gets the answer of the first time.
+    /// Seen before: it gets the answer of the first time, or 409 where there was no room to keep that.
     Repeated,
     /// The id was seen before with another request: 409.
     Conflict,

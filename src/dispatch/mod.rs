@@ -2,7 +2,7 @@
 //!
 //! Sans-IO. The promise: every well-formed COMMAND is answered, and the host is called at most once per id
 //! within the remembered window. A repeat gets the remembered answer, on whichever session of the server group
-//! asked last. Nothing that the policy does not allow reaches the host.
+//! asked last, or hears that there was no room to keep it. Nothing that the policy does not allow reaches the host.
 
 mod audit;
 mod policy;
@@ -349,11 +349,21 @@ impl Dispatch {
             }
             return Err(Handled::Joined);
         }
-        if let Some((before, text)) = self.remembered.get(now.instant, key) {
-            if before != fingerprint {
+        if let Some(before) = self.remembered.get(now.instant, key) {
+            if before.fingerprint != fingerprint {
                 return turn(Decision::Conflict, 409, "id: another request with this id was answered before");
             }
-            return Err(Handled::Remembered(text.to_owned()));
+            let text = before.answer.clone().unwrap_or_else(|| {
+                let why =
+                    "id: this request was answered before, and dispatch.rememberedBytes has no room for the answer";
+                protocol::command_response(
+                    &key.id,
+                    &protocol::error_response(409, why),
+                    &self.format,
+                    now.epoch_seconds,
+                )
+            });
+            return Err(Handled::Remembered(text));
         }
         if self.closing {
             return turn(Decision::Limited, 503, "shutting down");
@@ -567,7 +577,7 @@ impl Dispatch {
 enum Handled {
     /// The same request is running; this sending shares its answer.
     Joined,
-    /// The same request was answered before.
+    /// The same request was answered before; this is what it gets now.
     Remembered(String),
     /// Turned away with this status and text.
     Turned(Decision, u16, String),

@@ -1,4 +1,5 @@
-//! Answers kept for requests that come again: bounded by count, bytes and age.
+//! What is kept for requests that come again: their ids, bounded by count and age, and the answers they got,
+//! bounded by bytes as well. An id outlives its answer, so that the host is not called again for it.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -6,16 +7,25 @@ use std::time::{Duration, Instant};
 use super::Key;
 use crate::settings::Settings;
 
-/// The remembered window. The oldest answer goes first.
+/// The remembered window. The oldest goes first.
 #[derive(Debug)]
 pub(super) struct Remembered {
     max_count: usize,
     max_bytes: usize,
     max_age: Duration,
-    /// With the fingerprint of the request.
-    answers: HashMap<Key, (u64, String)>,
+    answered: HashMap<Key, Answered>,
     order: VecDeque<(Instant, Key)>,
+    /// So many of the oldest have no answer any more.
+    bare: usize,
     bytes: usize,
+}
+
+/// A request that was answered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) fingerprint: u64,
+    /// `None`: there was no room for it.
+    pub(super) answer: Option<String>,
 }
 
 impl Remembered {
@@ -24,29 +34,33 @@ impl Remembered {
             max_count: settings.remembered_count,
             max_bytes: settings.remembered_bytes,
             max_age: settings.remembered_time,
-            answers: HashMap::new(),
+            answered: HashMap::new(),
             order: VecDeque::new(),
+            bare: 0,
             bytes: 0,
         }
     }
 
-    /// The answer, and the fingerprint of the request that it was for.
-    pub(super) fn get(&mut self, now: Instant, key: &Key) -> Option<(u64, &str)> {
+    pub(super) fn get(&mut self, now: Instant, key: &Key) -> Option<&Answered> {
         self.forget_old(now);
-        self.answers.get(key).map(|(fingerprint, answer)| (*fingerprint, answer.as_str()))
+        self.answered.get(key)
     }
 
-    /// Remembers an answer, copying it, unless it alone is over the bounds.
+    /// Remembers a request, with a copy of its answer unless that alone is over the bound.
     pub(super) fn insert(&mut self, now: Instant, key: Key, fingerprint: u64, answer: &str) {
         self.forget_old(now);
-        if self.max_count == 0 || size(&key, answer) > self.max_bytes {
+        if self.max_count == 0 {
             return;
         }
-        self.bytes += size(&key, answer);
+        let answer = (answer.len() <= self.max_bytes).then(|| answer.to_owned());
+        self.bytes += answer.as_ref().map_or(0, String::len);
         self.order.push_back((now, key.clone()));
-        self.answers.insert(key, (fingerprint, answer.to_owned()));
-        while self.order.len() > self.max_count || self.bytes > self.max_bytes {
+        self.answered.insert(key, Answered { fingerprint, answer });
+        if self.order.len() > self.max_count {
             self.forget_oldest();
+        }
+        while self.bytes > self.max_bytes {
+            self.drop_oldest_answer();
         }
     }
 
@@ -57,14 +71,17 @@ impl Remembered {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, key)) = self.order.pop_front()
-            && let Some((_, answer)) = self.answers.remove(&key)
-        {
-            self.bytes -= size(&key, &answer);
+        if let Some((_, key)) = self.order.pop_front() {
+            self.bare = self.bare.saturating_sub(1);
+            let answer = self.answered.remove(&key).and_then(|answered| answered.answer);
+            self.bytes -= answer.map_or(0, |answer| answer.len());
         }
     }
-}
 
-fn size(key: &Key, answer: &str) -> usize {
-    key.id.len() + answer.len()
+    fn drop_oldest_answer(&mut self) {
+        let answered = self.order.get(self.bare).and_then(|(_, key)| self.answered.get_mut(key));
+        let answer = answered.and_then(|answered| answered.answer.take());
+        self.bytes -= answer.map_or(0, |answer| answer.len());
+        self.bare += 1;
+    }
 }

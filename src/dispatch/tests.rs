@@ -198,7 +198,7 @@ fn an_unusable_command_gets_400_and_the_host_is_not_called() {
 }
 
 #[test]
-fn the_window_is_bounded_by_count_bytes_and_age() {
+fn the_window_is_bounded_by_count_and_age() {
     let answered = |world: &mut World, session, id: &str, at| {
         let Verdict::Call(call) = world.ask(at, session, id) else { panic!("{id} was remembered") };
         world.dispatch.respond(world.at(at), call, &ok()).unwrap();
@@ -210,13 +210,43 @@ fn the_window_is_bounded_by_count_bytes_and_age() {
     }
     assert_eq!(world.ask(0, session, "3"), Verdict::Handled);
     answered(&mut world, session, "1", 0);
-    let (mut world, session) = World::new(|s| s.remembered_bytes = 10);
-    answered(&mut world, session, "1", 0);
-    answered(&mut world, session, "1", 0);
     let (mut world, session) = World::new(|s| s.remembered_time = Duration::from_secs(1));
     answered(&mut world, session, "1", 0);
     assert_eq!(world.ask(999, session, "1"), Verdict::Handled);
     answered(&mut world, session, "1", 1000);
+}
+
+#[test]
+fn an_answer_without_room_goes_but_its_id_stays_and_the_host_is_not_called_again() {
+    let answered = |world: &mut World, session, id: &str, body_bytes| {
+        let Verdict::Call(call) = world.ask(0, session, id) else { panic!("{id} was remembered") };
+        let response = Response::new(200, vec![], Some(vec![b'x'; body_bytes])).unwrap();
+        world.dispatch.respond(world.at(0), call, &response).unwrap();
+        world.release(0, call);
+        assert_eq!(world.answers(session), expected(&[(id, 200)]));
+    };
+    let (mut world, session) = World::new(|s| (s.remembered_bytes, s.remembered_count) = (2000, 4));
+    answered(&mut world, session, "large", 2000);
+    answered(&mut world, session, "1", 700);
+    for (id, status) in [("large", 409), ("1", 200)] {
+        assert_eq!(world.ask(1, session, id), Verdict::Handled);
+        assert_eq!(world.answers(session), expected(&[(id, status)]));
+    }
+    answered(&mut world, session, "2", 700);
+    answered(&mut world, session, "3", 700);
+    for (id, status) in [("large", 409), ("1", 409), ("2", 200), ("3", 200)] {
+        assert_eq!(world.ask(1, session, id), Verdict::Handled);
+        assert_eq!(world.answers(session), expected(&[(id, status)]));
+    }
+    answered(&mut world, session, "4", 0);
+    answered(&mut world, session, "large", 2000);
+    assert_eq!(world.ask(1, session, "2"), Verdict::Handled);
+    assert_eq!(world.answers(session), expected(&[("2", 200)]), "there was room after all");
+    world.audit();
+    world.ask(2, session, "large");
+    let told = world.dispatch.poll_transmit(session).unwrap();
+    assert!(told.contains("dispatch.rememberedBytes"), "{told}");
+    assert_eq!(world.audit(), ["large GET /a Repeated 0"]);
 }
 
 #[test]
