@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::MAX_ID_BYTES;
 use super::command::{BadCommand, CommandRequest};
+use super::reader::{Bad, Reader, once};
 
 /// What an endpoint may send.
 #[derive(Debug)]
@@ -67,23 +65,59 @@ pub enum Undecodable {
     UnexpectedAnswer,
 }
 
-#[derive(Deserialize)]
 struct Envelope<'m> {
-    #[serde(borrow)]
     version: Cow<'m, str>,
-    #[serde(borrow)]
     id: Cow<'m, str>,
-    #[serde(borrow, rename = "type")]
     kind: Cow<'m, str>,
-    #[serde(borrow, rename = "subType")]
     sub_kind: Cow<'m, str>,
-    #[serde(borrow)]
-    payload: Option<&'m RawValue>,
+    payload: Payload<'m>,
 }
 
-#[derive(Deserialize)]
-struct ConnectAnswer {
-    valid: bool,
+/// What an envelope holds, read before its type is known: keys may come in any order.
+struct Payload<'m> {
+    text: &'m str,
+    /// The REST call that it is, where it is one.
+    request: Result<CommandRequest<'m>, BadCommand>,
+}
+
+impl<'m> Payload<'m> {
+    const NONE: Payload<'static> = Payload { text: "null", request: Err(BadCommand::Shape) };
+
+    fn read(reader: &mut Reader<'m>) -> Result<Payload<'m>, Bad> {
+        let start = reader.clone();
+        let request = match CommandRequest::read(reader) {
+            Ok(request) => request,
+            Err(Bad::Shape) => {
+                *reader = start.clone();
+                reader.value()?;
+                Err(BadCommand::Shape)
+            }
+            Err(bad) => return Err(bad),
+        };
+        Ok(Payload { text: reader.since(&start), request })
+    }
+}
+
+impl<'m> Envelope<'m> {
+    fn read(reader: &mut Reader<'m>) -> Result<Envelope<'m>, Bad> {
+        let (mut version, mut id, mut kind, mut sub_kind, mut payload) = (None, None, None, None, None);
+        reader.object(|reader, key| match &*key {
+            "version" => once(&mut version, reader.string()?),
+            "id" => once(&mut id, reader.string()?),
+            "type" => once(&mut kind, reader.string()?),
+            "subType" => once(&mut sub_kind, reader.string()?),
+            "payload" => once(&mut payload, Payload::read(reader)?),
+            _ => reader.value(),
+        })?;
+        reader.end()?;
+        Ok(Envelope {
+            version: version.ok_or(Bad::Shape)?,
+            id: id.ok_or(Bad::Shape)?,
+            kind: kind.ok_or(Bad::Shape)?,
+            sub_kind: sub_kind.ok_or(Bad::Shape)?,
+            payload: payload.unwrap_or(Payload::NONE),
+        })
+    }
 }
 
 /// Decodes one message from an endpoint.
@@ -91,7 +125,8 @@ struct ConnectAnswer {
 /// # Errors
 /// [`Undecodable`] says what is wrong without quoting it. The caller follows `exception.ignoreDecoder`.
 pub fn decode(text: &str) -> Result<Message<'_>, Undecodable> {
-    let envelope: Envelope = serde_json::from_str(text).map_err(|error| json("envelope", &error))?;
+    let mut reader = Reader::new(text);
+    let envelope = Envelope::read(&mut reader).map_err(|bad| json("envelope", bad, &reader))?;
     if !envelope.version.starts_with("1.") {
         return Err(Undecodable::Version);
     }
@@ -99,29 +134,41 @@ pub fn decode(text: &str) -> Result<Message<'_>, Undecodable> {
     if id.is_empty() || id.len() > MAX_ID_BYTES {
         return Err(Undecodable::Id);
     }
-    let payload = envelope.payload.map_or("null", RawValue::get);
-    match (envelope.kind.as_ref(), envelope.sub_kind.as_ref()) {
+    let payload = envelope.payload;
+    match (&*envelope.kind, &*envelope.sub_kind) {
         ("COMMAND", "REQUEST") => {
-            if !payload.starts_with('{') {
+            if !payload.text.starts_with('{') {
                 return Err(Undecodable::Json { part: "payload", why: "not an object", line: 1, column: 1 });
             }
-            Ok(Message::Command { id, request: CommandRequest::decode(payload) })
+            Ok(Message::Command { id, request: payload.request })
         }
         ("NOTIFICATION", "RESPONSE") => Ok(Message::Acknowledgement { id }),
         ("CONNECT", "RESPONSE") => {
-            let answer: ConnectAnswer = serde_json::from_str(payload).map_err(|error| json("payload", &error))?;
-            Ok(Message::ConnectAnswer { id, valid: answer.valid })
+            let mut reader = Reader::new(payload.text);
+            let valid = read_valid(&mut reader).map_err(|bad| json("payload", bad, &reader))?;
+            Ok(Message::ConnectAnswer { id, valid })
         }
         _ => Err(Undecodable::Kind),
     }
 }
 
-fn json(part: &'static str, error: &serde_json::Error) -> Undecodable {
-    let why = match error.classify() {
-        serde_json::error::Category::Data => "missing, repeated or wrongly typed key",
-        _ => "not JSON",
+/// The payload of the answer to CONNECT.
+fn read_valid(reader: &mut Reader<'_>) -> Result<bool, Bad> {
+    let mut valid = None;
+    reader.object(|reader, key| match &*key {
+        "valid" => once(&mut valid, reader.boolean()?),
+        _ => reader.value(),
+    })?;
+    valid.ok_or(Bad::Shape)
+}
+
+fn json(part: &'static str, bad: Bad, reader: &Reader<'_>) -> Undecodable {
+    let why = match bad {
+        Bad::Shape => "missing, repeated or wrongly typed key",
+        Bad::Syntax => "not JSON",
     };
-    Undecodable::Json { part, why, line: error.line(), column: error.column() }
+    let (line, column) = reader.position();
+    Undecodable::Json { part, why, line, column }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod decode;
 mod encode;
 mod json;
 pub mod notification;
+mod reader;
 mod uri;
 
 pub use command::{BadCommand, CommandRequest, Header, MAX_HEADERS, Response, ResponseError};

@@ -47,9 +47,26 @@ pub enum BadUri {
     EncodedControl,
 }
 
+/// A table of the bytes that are ASCII letters, digits, or among `others`.
+pub(super) const fn alphanumeric_or(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut index = 0;
+    while index < others.len() {
+        table[others[index] as usize] = true;
+        index += 1;
+    }
+    table
+}
+
 /// Whether a byte stands for itself in a path: RFC 3986, section 3.3, without `;`.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@/".contains(&byte)
+    static PLAIN: [bool; 256] = alphanumeric_or(b"-._~!$&'()*+,=:@/");
+    PLAIN[usize::from(byte)]
 }
 
 /// Checks a path with an optional query and brings the path into its one form: what may stand for itself does,
