@@ -1,5 +1,6 @@
 //! A REST call in the host's hands.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::shared::Shared;
@@ -14,6 +15,8 @@ use crate::time::Now;
 pub struct Request {
     connector: Weak<Shared>,
     call: CallId,
+    /// Answered, in time or not: nothing is left to do when it is dropped.
+    answered: AtomicBool,
     endpoint: Arc<Endpoint>,
     id: String,
     method: String,
@@ -35,6 +38,7 @@ impl Request {
         Request {
             connector: Arc::downgrade(connector),
             call,
+            answered: AtomicBool::new(false),
             endpoint: endpoint.clone(),
             id: id.to_owned(),
             method: request.method.into_owned(),
@@ -97,7 +101,9 @@ impl Request {
             let why = format!("is {} bytes long; dispatch.maxResponseBytes is {max}", response.body_bytes());
             return Err(Error::InvalidArgument { argument: "response.body", why });
         }
-        let session = connector.dispatch(|dispatch| dispatch.respond(Now::read(), self.call, response));
+        let now = Now::read();
+        let session = connector.dispatch(|dispatch| dispatch.respond(now, self.call, response));
+        self.answered.store(true, Ordering::Relaxed);
         if let Some(session) = session.map_err(|_| Error::Expired)? {
             connector.answered(session);
         }
@@ -130,6 +136,9 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
+        if *self.answered.get_mut() {
+            return;
+        }
         let Some(connector) = self.connector.upgrade() else { return };
         if let Some(session) = connector.dispatch(|dispatch| dispatch.release(Now::read, self.call)) {
             connector.answered(session);

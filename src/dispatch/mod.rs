@@ -10,7 +10,7 @@ mod rate;
 mod remembered;
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -74,11 +74,12 @@ pub struct Dispatch {
     limits: Limits,
     policy: Policy,
     format: ResponseFormat,
-    sessions: HashMap<SessionId, SessionCalls>,
-    /// Given to the host and not let go of, answered or not: what `dispatch.maxOutstanding` counts.
-    held: HashMap<CallId, Held>,
+    sessions: Table<SessionId, SessionCalls>,
+    /// Given to the host and not let go of: what `dispatch.maxOutstanding` counts.
+    held: Table<CallId, Held>,
     /// The unanswered ones by their key.
-    running: HashMap<Key, CallId>,
+    running: Table<Key, CallId>,
+    key_hasher: RandomState,
     remembered: Remembered,
     wanted: Wanted,
     notices: VecDeque<Notice>,
@@ -120,20 +121,31 @@ struct Limits {
     max_json_depth: usize,
 }
 
+/// Hashes quickly: what the keys give it are numbers of our own, which no peer can choose to collide.
+type Table<K, V> = HashMap<K, V, FxBuildHasher>;
+
 /// What makes two COMMANDs the same: ids are the application's, and each group is an application of its own.
 /// Shared, because several tables have it.
 type Key = Arc<KeyParts>;
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq)]
 struct KeyParts {
+    /// Of the other two, with a secret: computed once for all tables.
+    hash: u64,
     group_id: Arc<str>,
     id: Box<str>,
+}
+
+impl Hash for KeyParts {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
 }
 
 /// A request in the host's hands.
 #[derive(Debug)]
 struct Held {
-    /// `None`: answered.
+    /// `None`: answered for the host.
     call: Option<Call>,
     /// The host's name for it; 0 before the host has seen it, and again when the host was told not to go on.
     tag: u64,
@@ -211,9 +223,10 @@ impl Dispatch {
             },
             policy: settings.policy.clone(),
             format: settings.response_format.clone(),
-            sessions: HashMap::new(),
-            held: HashMap::new(),
-            running: HashMap::new(),
+            sessions: Table::default(),
+            held: Table::default(),
+            running: Table::default(),
+            key_hasher: RandomState::new(),
             remembered: Remembered::new(settings),
             wanted,
             notices: VecDeque::new(),
@@ -273,7 +286,8 @@ impl Dispatch {
         let Some(group_id) = self.sessions.get(&session).map(|calls| calls.group_id.clone()) else {
             return Verdict::Handled;
         };
-        let key = Arc::new(KeyParts { group_id, id: Box::from(id) });
+        let hash = self.key_hasher.hash_one((&*group_id, id));
+        let key = Arc::new(KeyParts { hash, group_id, id: Box::from(id) });
         match self.decide(now, session, &key, request) {
             Ok((fingerprint, request)) => Verdict::Call(self.begin(now, session, key, fingerprint, request)),
             Err(Handled::Joined) => {
@@ -410,18 +424,18 @@ impl Dispatch {
             .is_some_and(|call| now.instant < call.deadline && self.sessions.contains_key(&call.session))
     }
 
-    /// Takes the host's answer and returns the session to wake, if it is still there.
+    /// Takes the host's answer, with which it lets go of the request, and returns the session to wake, if it is
+    /// still there.
     ///
     /// # Errors
     /// [`Expired`] after the deadline, or when there was an answer before.
     pub fn respond(&mut self, now: Now, call: CallId, response: &Response) -> Result<Option<SessionId>, Expired> {
-        match self.held.get(&call).and_then(|held| held.call.as_ref()) {
-            Some(running) if now.instant < running.deadline => Ok(self.answer(now, call, response)),
-            running => {
-                // The timer was late. The host is here already, so it is not told.
-                let expires = running.is_some();
+        match self.held.remove(&call).and_then(|held| held.call) {
+            Some(call) if now.instant < call.deadline => Ok(self.answer(now, call, response)),
+            call => {
                 self.counts.late += 1;
-                if expires {
+                if let Some(call) = call {
+                    // The timer was late.
                     self.expire(now, call);
                 }
                 Err(Expired)
@@ -431,19 +445,12 @@ impl Dispatch {
 
     /// The host has let go of the request. Without an answer it gets one here, and the session to wake is returned.
     pub fn release(&mut self, now: impl FnOnce() -> Now, call: CallId) -> Option<SessionId> {
-        let unanswered = self.held.get(&call).is_some_and(|held| held.call.is_some());
-        let session = if unanswered {
-            self.counts.missing += 1;
-            self.answer(now(), call, &protocol::error_response(500, "the host gave no answer"))
-        } else {
-            None
-        };
-        self.held.remove(&call);
-        session
+        let call = self.held.remove(&call)?.call?;
+        self.counts.missing += 1;
+        self.answer(now(), call, &protocol::error_response(500, "the host gave no answer"))
     }
 
-    fn answer(&mut self, now: Now, id: CallId, response: &Response) -> Option<SessionId> {
-        let call = self.held.get_mut(&id)?.call.take()?;
+    fn answer(&mut self, now: Now, call: Call, response: &Response) -> Option<SessionId> {
         self.running.remove(&call.key);
         let text = protocol::command_response(&call.key.id, response, &self.format, now.epoch_seconds);
         self.audit_end(now, &call.key, call.arrived, response);
@@ -454,9 +461,9 @@ impl Dispatch {
         Some(call.session)
     }
 
-    fn expire(&mut self, now: Now, id: CallId) {
+    fn expire(&mut self, now: Now, call: Call) {
         self.counts.expired += 1;
-        self.answer(now, id, &protocol::error_response(504, "the host gave no answer in time"));
+        self.answer(now, call, &protocol::error_response(504, "the host gave no answer in time"));
     }
 
     fn cancel(&mut self, id: CallId) {
@@ -468,9 +475,9 @@ impl Dispatch {
     /// Answers what has waited too long with 504.
     pub fn timeout(&mut self, now: Now, session: SessionId) {
         while let Some(id) = self.sessions.get_mut(&session).and_then(|calls| calls.pop_due(now.instant)) {
-            let call = self.held.get(&id).and_then(|held| held.call.as_ref());
-            if call.is_some_and(|call| call.session == session) {
-                self.expire(now, id);
+            let held = self.held.get_mut(&id);
+            if let Some(call) = held.and_then(|held| held.call.take_if(|call| call.session == session)) {
+                self.expire(now, call);
                 self.cancel(id);
             }
         }
@@ -509,7 +516,9 @@ impl Dispatch {
         self.closing = true;
         let running: Vec<CallId> = self.running.values().copied().collect();
         for id in running {
-            self.answer(now, id, &protocol::error_response(503, "shutting down"));
+            if let Some(call) = self.held.get_mut(&id).and_then(|held| held.call.take()) {
+                self.answer(now, call, &protocol::error_response(503, "shutting down"));
+            }
             self.cancel(id);
         }
     }

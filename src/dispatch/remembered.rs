@@ -1,10 +1,10 @@
 //! What is kept for requests that come again: their ids, bounded by count and age, and the answers they got,
 //! bounded by bytes as well. An id outlives its answer, so that the host is not called again for it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::Key;
+use super::{Key, Table};
 use crate::settings::Settings;
 
 /// The remembered window. The oldest goes first.
@@ -13,7 +13,7 @@ pub(super) struct Remembered {
     max_count: usize,
     max_bytes: usize,
     max_age: Duration,
-    answered: HashMap<Key, Answered>,
+    answered: Table<Key, Answered>,
     order: VecDeque<(Instant, Key)>,
     /// So many of the oldest have no answer any more.
     bare: usize,
@@ -34,7 +34,7 @@ impl Remembered {
             max_count: settings.remembered_count,
             max_bytes: settings.remembered_bytes,
             max_age: settings.remembered_time,
-            answered: HashMap::new(),
+            answered: Table::default(),
             order: VecDeque::new(),
             bare: 0,
             bytes: 0,

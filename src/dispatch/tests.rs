@@ -180,14 +180,17 @@ fn a_request_that_the_host_lets_go_of_is_answered_with_500() {
 
 #[test]
 fn too_many_get_503_until_the_host_lets_go_of_one() {
-    let (mut world, session) = World::new(|s| s.dispatch_max_outstanding = 1);
+    let (mut world, session) =
+        World::new(|s| (s.dispatch_max_outstanding, s.dispatch_timeout) = (1, Duration::from_millis(9)));
     let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
     assert_eq!(world.ask(1, session, "2"), Verdict::Handled);
-    world.dispatch.respond(world.at(2), call, &ok()).unwrap();
-    assert_eq!(world.ask(3, session, "3"), Verdict::Handled, "answered but still in the host's hands");
-    assert_eq!(world.answers(session), expected(&[("2", 503), ("1", 200), ("3", 503)]));
-    world.release(0, call);
-    assert!(matches!(world.ask(4, session, "2"), Verdict::Call(_)), "a 503 is not remembered");
+    world.dispatch.timeout(world.at(9), session);
+    assert_eq!(world.ask(10, session, "3"), Verdict::Handled, "answered but still in the host's hands");
+    assert_eq!(world.answers(session), expected(&[("2", 503), ("1", 504), ("3", 503)]));
+    world.release(10, call);
+    let Verdict::Call(call) = world.ask(11, session, "2") else { panic!("a 503 is remembered") };
+    world.dispatch.respond(world.at(12), call, &ok()).unwrap();
+    assert!(matches!(world.ask(13, session, "4"), Verdict::Call(_)), "an answer lets go");
 }
 
 #[test]

@@ -51,9 +51,21 @@ pub(crate) fn push_string(out: &mut String, text: &str) {
 
 /// Appends a whole number.
 pub(crate) fn push_integer(out: &mut String, number: i64) {
-    use std::fmt::Write;
-    // Writing to a String cannot fail.
-    let _ = write!(out, "{number}");
+    if number < 0 {
+        out.push('-');
+    }
+    let mut digits = [b'0'; 20];
+    let mut rest = number.unsigned_abs();
+    let mut first = digits.len() - 1;
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        *digit += (rest % 10) as u8;
+        first = at;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend(digits.iter().skip(first).copied().map(char::from));
 }
 
 /// How deep the objects and arrays of a JSON text are nested. A text that is not JSON gets some number, never
@@ -85,7 +97,16 @@ pub(crate) fn json_depth(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{json_depth, push_string};
+    use super::{json_depth, push_integer, push_string};
+
+    #[test]
+    fn integers_are_written_as_the_standard_library_writes_them() {
+        for number in [0, 7, 10, -10, 1_444_856_264, i64::MAX, i64::MIN] {
+            let mut written = String::new();
+            push_integer(&mut written, number);
+            assert_eq!(written, number.to_string());
+        }
+    }
 
     #[test]
     fn brackets_count_outside_strings_only() {
