@@ -1,14 +1,18 @@
 //! The threads that run the request callback. They may block; nothing else waits for them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::host::Host;
 use super::request::Request;
 use super::runner;
 use super::shared::Shared;
 use super::sync::lock;
+
+/// A callback that returns within this time is quick: waking another thread for the next would cost about as much.
+const QUICK: Duration = Duration::from_micros(50);
 
 /// Requests that wait for a thread. Bounded by `dispatch.maxOutstanding`.
 #[derive(Default)]
@@ -17,24 +21,41 @@ pub(super) struct Calls {
     changed: Condvar,
     /// How many wait, for those who only want an idea.
     length: AtomicUsize,
+    /// The callback that returned last was.
+    quick: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Request>,
+    /// Threads with nothing to do.
+    idle: usize,
     closed: bool,
 }
 
 impl Calls {
-    /// Queues all of them and wakes one thread; that one wakes the next if it leaves any. So a burst of quick
-    /// calls costs one wake-up, and slow ones soon have every thread.
+    /// Queues all of them and wakes one thread. While callbacks are quick it does them all; else it wakes the next
+    /// if it leaves any, so that slow ones soon have every thread.
     pub(super) fn push_all(&self, requests: &mut Vec<Request>) {
-        {
-            let mut state = lock(&self.state);
-            state.waiting.extend(requests.drain(..));
-            self.length.store(state.waiting.len(), Ordering::Relaxed);
+        let mut state = lock(&self.state);
+        state.waiting.extend(requests.drain(..));
+        self.length.store(state.waiting.len(), Ordering::Relaxed);
+        self.wake_one(state);
+    }
+
+    /// Wakes another thread if requests have waited so long that the callbacks cannot be quick any more. Returns
+    /// whether it did.
+    pub(super) fn hurry(&self) -> bool {
+        self.are_waiting() && self.wake_one(lock(&self.state))
+    }
+
+    fn wake_one(&self, state: MutexGuard<'_, State>) -> bool {
+        let wakes = state.idle > 0 && !state.waiting.is_empty();
+        drop(state);
+        if wakes {
+            self.changed.notify_one();
         }
-        self.changed.notify_one();
+        wakes
     }
 
     /// Whether requests wait for a thread: a moment ago, not for certain.
@@ -63,13 +84,15 @@ impl Calls {
             }
             if let Some(request) = state.waiting.pop_front() {
                 self.length.store(state.waiting.len(), Ordering::Relaxed);
-                if slept && !state.waiting.is_empty() {
-                    self.changed.notify_one();
+                if slept && !self.quick.load(Ordering::Relaxed) {
+                    self.wake_one(state);
                 }
                 return Some(request);
             }
             slept = true;
+            state.idle += 1;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
         }
     }
 }
@@ -77,6 +100,8 @@ impl Calls {
 /// One thread's work until [`Calls::close`].
 pub(super) fn run(shared: &Shared, host: Arc<dyn Host>) {
     while let Some(request) = shared.calls.wait() {
+        let begun = Instant::now();
         runner::call(shared, &*host, request);
+        shared.calls.quick.store(begun.elapsed() < QUICK, Ordering::Relaxed);
     }
 }

@@ -220,13 +220,14 @@ impl Driver<'_> {
                 self.attempt.shared.dispatch(|dispatch| dispatch.timeout(now, open));
             }
             let reading = self.read(cx, now);
-            self.look_again = self.look_again.filter(|at| *at > now.instant);
+            let hurries =
+                self.look_again.take_if(|at| *at <= now.instant).is_some() && self.attempt.shared.calls.hurry();
+            if hurries || (!self.requests.is_empty() && matches!(self.attempt.runner, Runner::Threads)) {
+                let at = now.instant + GATHERING;
+                self.look_again = Some(at);
+                self.attempt.shared.promise_to_look(&self.attempt.link, at);
+            }
             if !self.requests.is_empty() {
-                if matches!(self.attempt.runner, Runner::Threads) {
-                    let at = now.instant + GATHERING;
-                    self.look_again = Some(at);
-                    self.attempt.shared.promise_to_look(&self.attempt.link, at);
-                }
                 self.attempt.runner.run(&self.attempt.shared, &self.attempt.endpoint, &mut self.requests);
             }
             let reading = reading?;

@@ -7,7 +7,7 @@ use super::shared::Shared;
 use crate::dispatch::CallId;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::protocol::{self, CommandRequest, Header, Response};
+use crate::protocol::{self, CommandRequest, Response};
 use crate::time::Now;
 
 /// A REST call that the cloud application asks for. The first answer counts; a request that is dropped
@@ -18,11 +18,44 @@ pub struct Request {
     /// Answered, in time or not: nothing is left to do when it is dropped.
     answered: AtomicBool,
     endpoint: Arc<Endpoint>,
-    id: String,
-    method: String,
-    uri: String,
-    headers: Vec<Header>,
+    texts: Texts,
     body: Option<String>,
+}
+
+/// The id, the method, the uri, and each header's name and value, one behind the other: made on one thread and
+/// dropped on another, they cost less as one piece of memory than as many.
+struct Texts {
+    joined: String,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    const ID: usize = 0;
+    const METHOD: usize = 1;
+    const URI: usize = 2;
+    const HEADERS: usize = 3;
+
+    fn new(id: &str, request: &CommandRequest<'_>) -> Texts {
+        let headers = request.headers.iter().flat_map(|(name, value)| [&**name, &**value]);
+        let texts = [id, &*request.method, &*request.uri].into_iter().chain(headers);
+        let mut joined = String::with_capacity(texts.clone().map(str::len).sum());
+        let mut ends = Vec::with_capacity(Texts::HEADERS + 2 * request.headers.len());
+        for text in texts {
+            joined.push_str(text);
+            ends.push(joined.len());
+        }
+        Texts { joined, ends }
+    }
+
+    fn get(&self, index: usize) -> Option<&str> {
+        let start = if index == 0 { 0 } else { *self.ends.get(index - 1)? };
+        self.joined.get(start..*self.ends.get(index)?)
+    }
+
+    fn header(&self, index: usize) -> Option<(&str, &str)> {
+        let at = Texts::HEADERS + 2 * index;
+        Some((self.get(at)?, self.get(at + 1)?))
+    }
 }
 
 impl Request {
@@ -33,24 +66,19 @@ impl Request {
         id: &str,
         request: CommandRequest<'_>,
     ) -> Request {
-        let owned =
-            |(name, value): (std::borrow::Cow<str>, std::borrow::Cow<str>)| (name.into_owned(), value.into_owned());
         Request {
             connector: Arc::downgrade(connector),
             call,
             answered: AtomicBool::new(false),
             endpoint: endpoint.clone(),
-            id: id.to_owned(),
-            method: request.method.into_owned(),
-            uri: request.uri.into_owned(),
-            headers: request.headers.into_iter().map(owned).collect(),
+            texts: Texts::new(id, &request),
             body: request.body.map(|body| body.into_owned()),
         }
     }
 
     /// The COMMAND's id.
     pub fn id(&self) -> &str {
-        &self.id
+        self.texts.get(Texts::ID).unwrap_or_default()
     }
 
     /// The endpoint that asks.
@@ -65,22 +93,22 @@ impl Request {
 
     /// The HTTP method.
     pub fn method(&self) -> &str {
-        &self.method
+        self.texts.get(Texts::METHOD).unwrap_or_default()
     }
 
     /// Path and query.
     pub fn uri(&self) -> &str {
-        &self.uri
+        self.texts.get(Texts::URI).unwrap_or_default()
     }
 
     /// Names and values in the order sent.
-    pub fn headers(&self) -> &[Header] {
-        &self.headers
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        (0..).map_while(|index| self.texts.header(index))
     }
 
     /// The first header with this name, compared without case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|header| header.0.eq_ignore_ascii_case(name)).map(|header| header.1.as_str())
+        self.headers().find(|header| header.0.eq_ignore_ascii_case(name)).map(|header| header.1)
     }
 
     /// The body, where there is one.

@@ -45,7 +45,8 @@ impl Runner {
 }
 
 async fn forward(shared: Arc<Shared>, forwarder: Arc<Forwarder>, request: Request) {
-    let answer = forwarder.forward(request.method(), request.uri(), request.headers(), request.body()).await;
+    let headers: Vec<(&str, &str)> = request.headers().collect();
+    let answer = forwarder.forward(request.method(), request.uri(), &headers, request.body()).await;
     // An error means that nobody waits any more.
     let _ = match answer {
         Ok(response) => request.respond(&response),

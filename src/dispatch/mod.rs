@@ -341,7 +341,7 @@ impl Dispatch {
         if body.len() > self.limits.max_body_bytes {
             return turn(Decision::Malformed, 413, "parameters: too large");
         }
-        if protocol::json_depth(body) > self.limits.max_json_depth {
+        if protocol::nests_deeper(body, self.limits.max_json_depth) {
             return turn(Decision::Malformed, 400, "parameters: nested too deeply");
         }
         // Quick rather than strong: an application that makes two requests look alike only deceives itself.

@@ -69,7 +69,7 @@ impl Policy {
 
     /// Whether the call is allowed. `uri` is in its normal form; its query does not count.
     pub fn allows(&self, group_id: &str, method: &str, uri: &str) -> bool {
-        let path = uri.split_once('?').map_or(uri, |(path, _)| path);
+        let path = uri.as_bytes().split(|byte| *byte == b'?').next().unwrap_or_default();
         let decides = |rule: &&Rule| {
             (rule.methods.is_empty() || rule.methods.iter().any(|allowed| allowed == method))
                 && rule.group_id.as_ref().is_none_or(|group| group == group_id)
@@ -128,11 +128,11 @@ impl Pattern {
         }
     }
 
-    fn matches(&self, path: &str) -> bool {
-        let mut path = path.strip_prefix('/').unwrap_or(path).split('/');
+    fn matches(&self, path: &[u8]) -> bool {
+        let mut path = path.strip_prefix(b"/").unwrap_or(path).split(|byte| *byte == b'/');
         for segment in &self.segments {
             match path.next() {
-                Some(name) if segment == name || (segment == "*" && !name.is_empty()) => {}
+                Some(name) if segment.as_bytes() == name || (segment == "*" && !name.is_empty()) => {}
                 _ => return false,
             }
         }

@@ -139,7 +139,7 @@ pub unsafe extern "C" fn nbwss_request_header_count(request: *const nbwss_reques
     boundary::call(|| {
         // SAFETY: a place for a number, by the header.
         let out = unsafe { Out::new("count", count) }?;
-        out.set(handle::get(request)?.headers().len());
+        out.set(handle::get(request)?.headers().count());
         Ok(())
     })
 }
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn nbwss_request_header_at(
         let out = unsafe { Out::new("header", header) }?;
         let request = handle::get(request)?;
         let missing = || Error::NotFound { what: "header at index", name: index.to_string() };
-        let (name, value) = request.headers().get(index).ok_or_else(missing)?;
+        let (name, value) = request.headers().nth(index).ok_or_else(missing)?;
         out.set(nbwss_header { name: nbwss_str::borrow(name), value: nbwss_str::borrow(value) });
         Ok(())
     })

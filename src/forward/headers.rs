@@ -29,7 +29,7 @@ pub(super) fn request(
     host: &HeaderValue,
     method: &str,
     uri: &str,
-    headers: &[(String, String)],
+    headers: &[(&str, &str)],
     body: Option<&str>,
 ) -> Result<Request<RequestBody>, Failure> {
     let method = Method::from_str(method).ok().filter(|method| method != Method::CONNECT).ok_or(Failure::Method)?;
@@ -43,7 +43,7 @@ pub(super) fn request(
     *request.uri_mut() = origin_form(uri).ok_or(Failure::Uri)?;
 
     let connection = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
-    let named = named_by(connection.map(|(_, value)| value.as_str()));
+    let named = named_by(connection.map(|(_, value)| *value));
     let target = request.headers_mut();
     target.insert(HOST, host.clone());
     for (name, value) in headers {
@@ -111,7 +111,7 @@ mod tests {
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> Result<Request<RequestBody>, Failure> {
-        request(&HeaderValue::from_static("rest:1"), method, uri, &list(headers), body)
+        request(&HeaderValue::from_static("rest:1"), method, uri, headers, body)
     }
 
     fn names(request: &Request<RequestBody>) -> Vec<&str> {

@@ -63,7 +63,7 @@ impl Forwarder {
         &self,
         method: &str,
         uri: &str,
-        headers: &[(String, String)],
+        headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> Result<Response, Failure> {
         let deadline = Instant::now() + self.timeout;

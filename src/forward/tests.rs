@@ -37,7 +37,6 @@ fn wire(response: &Response) -> Value {
 
 async fn call(forwarder: &Forwarder, method: &str, uri: &str, body: Option<&str>) -> Value {
     let headers = [("Authorization", SECRET), ("Content-Type", "application/json"), ("X-Forwarded-For", "10.0.0.1")];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let answer = forwarder.forward(method, uri, &headers, body).await;
     let failed = |failure: Failure| error_response(failure.status_code(), &with_causes(&failure));
     wire(&answer.unwrap_or_else(failed))

@@ -65,12 +65,18 @@ pub(crate) fn push_integer(out: &mut String, number: i64) {
             break;
         }
     }
-    out.extend(digits.iter().skip(first).copied().map(char::from));
+    out.push_str(digits.get(first..).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default());
+}
+
+/// Whether objects and arrays are nested deeper than this; exact where the text is JSON.
+pub(crate) fn nests_deeper(text: &str, most: usize) -> bool {
+    // Few texts have so many brackets at all, and counting them is quick.
+    text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() > most && json_depth(text) > most
 }
 
 /// How deep the objects and arrays of a JSON text are nested. A text that is not JSON gets some number, never
 /// less than the depth at which a reader would give it up.
-pub(crate) fn json_depth(text: &str) -> usize {
+fn json_depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -15,7 +15,7 @@ mod uri;
 pub use command::{BadCommand, CommandRequest, Header, MAX_HEADERS, Response, ResponseError};
 pub use decode::{Message, Undecodable, decode};
 pub use encode::{ResponseFormat, command_response, connect_request, error_response, notification_request};
-pub(crate) use json::json_depth;
+pub(crate) use json::nests_deeper;
 pub use uri::{BadUri, MAX_URI_BYTES, normal_uri};
 
 /// The one version there is.

@@ -211,6 +211,7 @@ impl<'m> Reader<'m> {
     }
 
     /// What needs no unescaping from here on.
+    #[inline]
     fn plain(&mut self) -> &'m str {
         let start = self.at;
         self.at += plain_run(self.text.as_bytes().get(start..).unwrap_or_default());

@@ -81,7 +81,7 @@ pub(super) fn normalise(uri: Cow<'_, str>) -> Result<Cow<'_, str>, BadUri> {
     if let Some(bad) = uri.bytes().find(|byte| !byte.is_ascii_graphic() || *byte == b'#') {
         return Err(if bad == b'#' { BadUri::Fragment } else { BadUri::Character });
     }
-    let (path, query) = uri.split_at(uri.find('?').unwrap_or(uri.len()));
+    let (path, query) = uri.split_at(uri.bytes().position(|byte| byte == b'?').unwrap_or(uri.len()));
     let decoded = decode(path.as_bytes())?;
     let mut segments = decoded[1..].split(|byte| *byte == b'/').peekable();
     while let Some(segment) = segments.next() {

@@ -72,7 +72,7 @@ impl Call {
             group_id: request.group_id().to_owned(),
             method: request.method().to_owned(),
             uri: request.uri().to_owned(),
-            headers: request.headers().to_vec(),
+            headers: request.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             body: request.body().map(str::to_owned),
         }
     }
