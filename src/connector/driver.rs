@@ -5,6 +5,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::transport::{Broken, ConnectError, Incoming, Trace, WebSocket};
 
 /// Messages read before the others on this thread get their turn.
 const READ_BUDGET: usize = 256;
+/// Messages read before it is asked again whether there is room for more answers.
+const READ_STEP: usize = 16;
 /// How long a closing session may take: the last answers, the close frame, and the peer's.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -219,6 +222,7 @@ impl Driver<'_> {
             if let Some(open) = self.open {
                 self.attempt.shared.dispatch(|dispatch| dispatch.timeout(now, open));
             }
+            self.attempt.link.awake.store(true, Ordering::Release);
             let reading = self.read(cx, now);
             let hurries =
                 self.look_again.take_if(|at| *at <= now.instant).is_some() && self.attempt.shared.calls.hurry();
@@ -230,6 +234,8 @@ impl Driver<'_> {
             if !self.requests.is_empty() {
                 self.attempt.runner.run(&self.attempt.shared, &self.attempt.endpoint, &mut self.requests);
             }
+            // From here on an answer may come too late for this look.
+            self.attempt.link.awake.store(false, Ordering::Release);
             let reading = reading?;
             let writing = self.write(cx, now)?;
             match reading {
@@ -257,8 +263,8 @@ impl Driver<'_> {
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Now) -> Result<Reading, End> {
-        for _ in 0..READ_BUDGET {
-            if !self.may_read() {
+        for read in 0..READ_BUDGET {
+            if read % READ_STEP == 0 && !self.may_read() {
                 return Ok(Reading::Held);
             }
             match self.socket.poll_receive(cx) {

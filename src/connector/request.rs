@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::shared::Shared;
-use crate::dispatch::CallId;
+use crate::dispatch::{Answer, CallId};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::protocol::{self, CommandRequest, Response};
@@ -130,7 +130,8 @@ impl Request {
             return Err(Error::InvalidArgument { argument: "response.body", why });
         }
         let now = Now::read();
-        let session = connector.dispatch(|dispatch| dispatch.respond(now, self.call, response));
+        let answer = Answer::new(now, self.id(), response, &connector.settings.response_format);
+        let session = connector.dispatch(|dispatch| dispatch.respond(now, self.call, answer));
         self.answered.store(true, Ordering::Relaxed);
         if let Some(session) = session.map_err(|_| Error::Expired)? {
             connector.answered(session);

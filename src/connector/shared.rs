@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::task::AtomicWaker;
+use rustc_hash::FxBuildHasher;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -50,7 +51,7 @@ pub(super) struct Shared {
     pub(super) outbox_settled: Condvar,
     dispatch: Mutex<Dispatch>,
     /// The established sessions.
-    links: RwLock<HashMap<SessionId, Arc<Link>>>,
+    links: RwLock<HashMap<SessionId, Arc<Link>, FxBuildHasher>>,
     pub(super) reports: Reports,
     pub(super) calls: Calls,
     pub(super) watchdog: Watchdog,
@@ -91,6 +92,8 @@ pub(super) struct Link {
     ending: AtomicBool,
     /// Microseconds after `Shared::made` at which the peer was last heard; 0 before the token is accepted.
     heard: AtomicU64,
+    /// The task is reading and calling, and will look for answers when it has done so.
+    pub(super) awake: AtomicBool,
     /// Microseconds after `Shared::made` until which the task has promised to look for answers by itself.
     looks_again: AtomicU64,
 }
@@ -101,6 +104,7 @@ impl Link {
             endpoint,
             waker: AtomicWaker::new(),
             ending: AtomicBool::new(false),
+            awake: AtomicBool::new(false),
             heard: AtomicU64::new(0),
             looks_again: AtomicU64::new(0),
         }
@@ -192,9 +196,10 @@ impl Shared {
     /// would cost several times as much as the answers.
     pub(super) fn answered(&self, session: SessionId) {
         if let Some(link) = self.links.read().unwrap_or_else(PoisonError::into_inner).get(&session) {
-            // The clock is read after the answer was queued: a look that is still to come will find it.
-            let looks_soon = self.microseconds(Instant::now()) < link.looks_again.load(Ordering::Acquire);
-            if !(looks_soon && self.calls.are_waiting()) {
+            // Both are asked after the answer was queued: a look that is still to come will find it.
+            let looks_soon = || self.microseconds(Instant::now()) < link.looks_again.load(Ordering::Acquire);
+            let looks_anyway = link.awake.load(Ordering::Acquire) || (self.calls.are_waiting() && looks_soon());
+            if !looks_anyway {
                 link.waker.wake();
             }
         }

@@ -4,6 +4,7 @@
 //! within the remembered window. A repeat gets the remembered answer, on whichever session of the server group
 //! asked last, or hears that there was no room to keep it. Nothing that the policy does not allow reaches the host.
 
+mod answer;
 mod audit;
 mod policy;
 mod rate;
@@ -16,9 +17,10 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use crate::protocol::{self, BadCommand, CommandRequest, Response, ResponseFormat};
+use crate::protocol::{self, BadCommand, CommandRequest, ResponseFormat};
 use crate::settings::Settings;
 use crate::time::Now;
+pub use answer::Answer;
 pub use audit::{AuditRecord, Decision, Step};
 pub use policy::{BadPolicy, MAX_RULES, Policy};
 use rate::Rate;
@@ -306,11 +308,11 @@ impl Dispatch {
                 if matches!(status_code, 429 | 503) {
                     response = response.with_header("retry-after", "1");
                 }
+                let answer = Answer::new(now, id, &response, &self.format);
                 let arrival = self.arrive(now, session, id, request.as_ref().ok(), decision);
-                self.audit_end(now, &key, arrival, &response);
-                let text = protocol::command_response(id, &response, &self.format, now.epoch_seconds);
+                self.audit_end(now, &key, arrival, &answer);
                 if let Some(calls) = self.sessions.get_mut(&session) {
-                    calls.push(text);
+                    calls.push(answer.text);
                 }
                 Verdict::Handled
             }
@@ -370,12 +372,7 @@ impl Dispatch {
             let text = before.answer.clone().unwrap_or_else(|| {
                 let why =
                     "id: this request was answered before, and dispatch.rememberedBytes has no room for the answer";
-                protocol::command_response(
-                    &key.id,
-                    &protocol::error_response(409, why),
-                    &self.format,
-                    now.epoch_seconds,
-                )
+                Answer::new(now, &key.id, &protocol::error_response(409, why), &self.format).text
             });
             return Err(Handled::Remembered(text));
         }
@@ -424,14 +421,14 @@ impl Dispatch {
             .is_some_and(|call| now.instant < call.deadline && self.sessions.contains_key(&call.session))
     }
 
-    /// Takes the host's answer, with which it lets go of the request, and returns the session to wake, if it is
+    /// Takes the host's answer, made with the call's id, with which it lets go of the request, and returns the session to wake, if it is
     /// still there.
     ///
     /// # Errors
     /// [`Expired`] after the deadline, or when there was an answer before.
-    pub fn respond(&mut self, now: Now, call: CallId, response: &Response) -> Result<Option<SessionId>, Expired> {
+    pub fn respond(&mut self, now: Now, call: CallId, answer: Answer) -> Result<Option<SessionId>, Expired> {
         match self.held.remove(&call).and_then(|held| held.call) {
-            Some(call) if now.instant < call.deadline => Ok(self.answer(now, call, response)),
+            Some(call) if now.instant < call.deadline => Ok(self.answer(now, call, answer)),
             call => {
                 self.counts.late += 1;
                 if let Some(call) = call {
@@ -447,23 +444,27 @@ impl Dispatch {
     pub fn release(&mut self, now: impl FnOnce() -> Now, call: CallId) -> Option<SessionId> {
         let call = self.held.remove(&call)?.call?;
         self.counts.missing += 1;
-        self.answer(now(), call, &protocol::error_response(500, "the host gave no answer"))
+        self.answer_for_host(now(), call, 500, "the host gave no answer")
     }
 
-    fn answer(&mut self, now: Now, call: Call, response: &Response) -> Option<SessionId> {
+    fn answer_for_host(&mut self, now: Now, call: Call, status_code: u16, why: &str) -> Option<SessionId> {
+        let answer = Answer::new(now, &call.key.id, &protocol::error_response(status_code, why), &self.format);
+        self.answer(now, call, answer)
+    }
+
+    fn answer(&mut self, now: Now, call: Call, answer: Answer) -> Option<SessionId> {
         self.running.remove(&call.key);
-        let text = protocol::command_response(&call.key.id, response, &self.format, now.epoch_seconds);
-        self.audit_end(now, &call.key, call.arrived, response);
-        self.remembered.insert(now.instant, call.key, call.fingerprint, &text);
+        self.audit_end(now, &call.key, call.arrived, &answer);
+        self.remembered.insert(now.instant, call.key, call.fingerprint, &answer.text);
         let calls = self.sessions.get_mut(&call.session)?;
         calls.running -= 1;
-        calls.push(text);
+        calls.push(answer.text);
         Some(call.session)
     }
 
     fn expire(&mut self, now: Now, call: Call) {
         self.counts.expired += 1;
-        self.answer(now, call, &protocol::error_response(504, "the host gave no answer in time"));
+        self.answer_for_host(now, call, 504, "the host gave no answer in time");
     }
 
     fn cancel(&mut self, id: CallId) {
@@ -517,7 +518,7 @@ impl Dispatch {
         let running: Vec<CallId> = self.running.values().copied().collect();
         for id in running {
             if let Some(call) = self.held.get_mut(&id).and_then(|held| held.call.take()) {
-                self.answer(now, call, &protocol::error_response(503, "shutting down"));
+                self.answer_for_host(now, call, 503, "shutting down");
             }
             self.cancel(id);
         }
@@ -564,7 +565,7 @@ impl Dispatch {
         Some(arrival)
     }
 
-    fn audit_end(&mut self, now: Now, key: &Key, arrival: Option<Arrival>, response: &Response) {
+    fn audit_end(&mut self, now: Now, key: &Key, arrival: Option<Arrival>, answer: &Answer) {
         let Some(arrival) = arrival else { return };
         self.notices.push_back(Notice::Audit(AuditRecord {
             time: now.epoch_seconds,
@@ -574,8 +575,8 @@ impl Dispatch {
             method: arrival.method,
             path: arrival.path,
             step: Step::Ended {
-                status_code: response.status_code(),
-                response_bytes: response.body_bytes(),
+                status_code: answer.status_code,
+                response_bytes: answer.body_bytes,
                 duration: now.instant.saturating_duration_since(arrival.at),
             },
         }));

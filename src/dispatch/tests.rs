@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{AuditRecord, CallId, Dispatch, Expired, Notice, Policy, SessionId, Step, Verdict, Wanted};
-use crate::protocol::{BadCommand, CommandRequest, Response};
+use super::{Answer, AuditRecord, CallId, Dispatch, Expired, Notice, Policy, SessionId, Step, Verdict, Wanted};
+use crate::protocol::{BadCommand, CommandRequest, Response, ResponseFormat};
 use crate::settings::Settings;
 use crate::time::Now;
 
@@ -50,6 +50,23 @@ impl World {
         self.dispatch.request(self.at(milliseconds), session, id, &Ok(request))
     }
 
+    fn respond(&mut self, milliseconds: u64, id: &str, call: CallId) -> Result<Option<SessionId>, Expired> {
+        self.respond_with(milliseconds, id, call, 200, None)
+    }
+
+    fn respond_with(
+        &mut self,
+        milliseconds: u64,
+        id: &str,
+        call: CallId,
+        status_code: i64,
+        body: Option<Vec<u8>>,
+    ) -> Result<Option<SessionId>, Expired> {
+        let now = self.at(milliseconds);
+        let response = Response::new(status_code, vec![], body).unwrap();
+        self.dispatch.respond(now, call, Answer::new(now, id, &response, &ResponseFormat::default()))
+    }
+
     fn release(&mut self, milliseconds: u64, call: CallId) -> Option<SessionId> {
         let now = self.at(milliseconds);
         self.dispatch.release(|| now, call)
@@ -87,10 +104,6 @@ impl World {
     }
 }
 
-fn ok() -> Response {
-    Response::new(200, vec![], None).unwrap()
-}
-
 fn expected(answers: &[(&str, u64)]) -> Vec<(String, u64)> {
     answers.iter().map(|(id, status)| ((*id).to_owned(), *status)).collect()
 }
@@ -100,8 +113,8 @@ fn the_host_is_called_once_and_a_repeat_gets_the_remembered_answer() {
     let (mut world, session) = World::new(|_| ());
     let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
     assert_eq!(world.ask(1, session, "1"), Verdict::Handled, "a repeat while it runs");
-    assert_eq!(world.dispatch.respond(world.at(2), call, &ok()), Ok(Some(session)));
-    assert_eq!(world.dispatch.respond(world.at(2), call, &ok()), Err(Expired));
+    assert_eq!(world.respond(2, "1", call), Ok(Some(session)));
+    assert_eq!(world.respond(2, "1", call), Err(Expired));
     assert_eq!(world.answers(session), expected(&[("1", 200)]));
     assert_eq!(world.ask(3, session, "1"), Verdict::Handled);
     assert_eq!(world.answers(session), expected(&[("1", 200)]));
@@ -113,11 +126,11 @@ fn a_repeat_on_the_next_session_gets_the_answer_there() {
     let Verdict::Call(running) = world.ask(0, first, "running") else { panic!() };
     let Verdict::Call(done) = world.ask(0, first, "done") else { panic!() };
     world.dispatch.close(first);
-    assert_eq!(world.dispatch.respond(world.at(1), done, &ok()), Ok(None), "kept for the repeat");
+    assert_eq!(world.respond(1, "done", done), Ok(None), "kept for the repeat");
     let second = world.dispatch.open(world.at(2), "host", &world.group.clone());
     assert_eq!(world.ask(2, second, "done"), Verdict::Handled);
     assert_eq!(world.ask(2, second, "running"), Verdict::Handled);
-    assert_eq!(world.dispatch.respond(world.at(3), running, &ok()), Ok(Some(second)));
+    assert_eq!(world.respond(3, "running", running), Ok(Some(second)));
     assert_eq!(world.answers(second), expected(&[("done", 200), ("running", 200)]));
 }
 
@@ -138,7 +151,7 @@ fn after_the_deadline_the_peer_has_its_504_and_the_host_is_too_late() {
     assert_eq!(world.answers(session), []);
     world.dispatch.timeout(world.at(100), session);
     assert_eq!(world.answers(session), expected(&[("1", 504)]));
-    assert_eq!(world.dispatch.respond(world.at(101), call, &ok()), Err(Expired));
+    assert_eq!(world.respond(101, "1", call), Err(Expired));
     assert_eq!(world.ask(102, session, "1"), Verdict::Handled);
     assert_eq!(world.answers(session), expected(&[("1", 504)]), "the answer stays what it was");
 }
@@ -147,7 +160,7 @@ fn after_the_deadline_the_peer_has_its_504_and_the_host_is_too_late() {
 fn the_deadline_holds_even_when_its_timer_is_late() {
     let (mut world, session) = World::new(|s| s.dispatch_timeout = Duration::from_millis(100));
     let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
-    assert_eq!(world.dispatch.respond(world.at(100), call, &ok()), Err(Expired));
+    assert_eq!(world.respond(100, "1", call), Err(Expired));
     world.release(100, call);
     world.dispatch.timeout(world.at(200), session);
     assert_eq!(world.answers(session), expected(&[("1", 504)]));
@@ -189,7 +202,7 @@ fn too_many_get_503_until_the_host_lets_go_of_one() {
     assert_eq!(world.answers(session), expected(&[("2", 503), ("1", 504), ("3", 503)]));
     world.release(10, call);
     let Verdict::Call(call) = world.ask(11, session, "2") else { panic!("a 503 is remembered") };
-    world.dispatch.respond(world.at(12), call, &ok()).unwrap();
+    world.respond(12, "2", call).unwrap();
     assert!(matches!(world.ask(13, session, "4"), Verdict::Call(_)), "an answer lets go");
 }
 
@@ -204,7 +217,7 @@ fn an_unusable_command_gets_400_and_the_host_is_not_called() {
 fn the_window_is_bounded_by_count_and_age() {
     let answered = |world: &mut World, session, id: &str, at| {
         let Verdict::Call(call) = world.ask(at, session, id) else { panic!("{id} was remembered") };
-        world.dispatch.respond(world.at(at), call, &ok()).unwrap();
+        world.respond(at, id, call).unwrap();
         world.release(0, call);
     };
     let (mut world, session) = World::new(|s| s.remembered_count = 2);
@@ -223,8 +236,7 @@ fn the_window_is_bounded_by_count_and_age() {
 fn an_answer_without_room_goes_but_its_id_stays_and_the_host_is_not_called_again() {
     let answered = |world: &mut World, session, id: &str, body_bytes| {
         let Verdict::Call(call) = world.ask(0, session, id) else { panic!("{id} was remembered") };
-        let response = Response::new(200, vec![], Some(vec![b'x'; body_bytes])).unwrap();
-        world.dispatch.respond(world.at(0), call, &response).unwrap();
+        world.respond_with(0, id, call, 200, Some(vec![b'x'; body_bytes])).unwrap();
         world.release(0, call);
         assert_eq!(world.answers(session), expected(&[(id, 200)]));
     };
@@ -271,7 +283,7 @@ fn shutting_down_answers_what_runs_and_takes_nothing_more() {
     world.dispatch.shut_down(world.at(1));
     assert_eq!(world.ask(2, session, "2"), Verdict::Handled);
     assert_eq!(world.answers(session), expected(&[("1", 503), ("2", 503)]));
-    assert_eq!(world.dispatch.respond(world.at(3), call, &ok()), Err(Expired));
+    assert_eq!(world.respond(3, "1", call), Err(Expired));
 }
 
 #[test]
@@ -292,7 +304,7 @@ fn an_id_that_comes_back_with_another_request_is_a_conflict() {
     world.ask_for(1, session, "1", "POST", "/a?secret", None);
     world.ask_for(1, session, "1", "GET", "/b", None);
     world.ask_for(1, session, "1", "GET", "/a?secret", Some("{}"));
-    world.dispatch.respond(world.at(2), call, &ok()).unwrap();
+    world.respond(2, "1", call).unwrap();
     world.ask_for(3, session, "1", "GET", "/b", None);
     let answers = world.answers(session);
     assert_eq!(answers, expected(&[("1", 409), ("1", 409), ("1", 409), ("1", 200), ("1", 409)]));
@@ -317,7 +329,7 @@ fn bodies_rate_and_calls_of_one_session_are_bounded() {
     world.ask(1, session, "2");
     let other = world.dispatch.open(world.at(1), "host", &Arc::from("h"));
     assert!(matches!(world.ask(1, other, "2"), Verdict::Call(_)), "another session has its own");
-    world.dispatch.respond(world.at(2), call, &ok()).unwrap();
+    world.respond(2, "1", call).unwrap();
     assert!(matches!(world.ask(3, session, "2"), Verdict::Call(_)));
     assert_eq!(world.answers(session), expected(&[("2", 503), ("1", 200)]));
 }
@@ -329,8 +341,7 @@ fn the_audit_has_each_arrival_and_each_end_and_no_query() {
     world.ask_for(1, session, "1", "POST", "/a?secret", Some("{}"));
     world.ask_for(1, session, "2", "PUT", "/a", None);
     let _ = world.dispatch.request(world.at(1), session, "3", &Err(BadCommand::Shape));
-    let body = Response::new(201, vec![], Some(b"12345".to_vec())).unwrap();
-    world.dispatch.respond(world.at(5), call, &body).unwrap();
+    world.respond_with(5, "1", call, 201, Some(b"12345".to_vec())).unwrap();
     let expected = [
         "1 POST /a Allowed 2",
         "1 POST /a Repeated 2",
@@ -381,6 +392,6 @@ fn the_host_is_told_of_what_is_not_wanted_any_more() {
     world.dispatch.close(session);
     assert!(!world.dispatch.is_wanted(world.at(102), call));
     assert_eq!(cancelled(&mut world), ["cancelled 12"]);
-    assert_eq!(world.dispatch.respond(world.at(999), call, &ok()), Err(Expired));
+    assert_eq!(world.respond(999, "next", call), Err(Expired));
     assert!(cancelled(&mut world).is_empty(), "not again, when the host is here already");
 }

@@ -13,6 +13,9 @@ pub const MAX_HEADER_NAME_BYTES: usize = 256;
 pub const MAX_HEADER_VALUE_BYTES: usize = 16384;
 const MAX_METHOD_BYTES: usize = 32;
 
+/// Name and value of each header, in the order sent.
+type Headers<'m> = Vec<(Cow<'m, str>, Cow<'m, str>)>;
+
 /// A decoded and checked REST call, borrowing from the message.
 #[derive(Debug)]
 pub struct CommandRequest<'m> {
@@ -21,7 +24,7 @@ pub struct CommandRequest<'m> {
     /// An HTTP method, as sent.
     pub method: Cow<'m, str>,
     /// Name and value, in the order sent.
-    pub headers: Vec<(Cow<'m, str>, Cow<'m, str>)>,
+    pub headers: Headers<'m>,
     /// The body: `parameters` with its JSON string escapes undone.
     pub body: Option<Cow<'m, str>>,
 }
@@ -81,7 +84,7 @@ impl BadCommand {
     }
 }
 
-fn read_headers<'m>(reader: &mut Reader<'m>) -> Result<Vec<(Cow<'m, str>, Cow<'m, str>)>, Bad> {
+fn read_headers<'m>(reader: &mut Reader<'m>) -> Result<Headers<'m>, Bad> {
     let mut headers = Vec::new();
     reader.object(|reader, name| {
         let value = reader.string()?;

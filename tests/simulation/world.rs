@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nbwss::dispatch::{CallId, Decision, Dispatch, Notice, SessionId, Step, Verdict, Wanted};
+use nbwss::dispatch::{Answer, CallId, Decision, Dispatch, Notice, SessionId, Step, Verdict, Wanted};
 use nbwss::endpoint::{EndpointId, Registry};
 use nbwss::outbox::{Outbox, Outcome};
-use nbwss::protocol::Response;
+use nbwss::protocol::{Response, ResponseFormat};
 use nbwss::session::{End, Received, Session, Transmit};
 use nbwss::supervisor::{Aftermath, AttemptId, Supervisor};
 use nbwss::{Now, Settings};
@@ -39,7 +39,7 @@ enum Event {
     Notify,
     /// The application of this group sends a command.
     Command(usize),
-    Respond(CallId),
+    Respond(CallId, String),
     Fault,
     Calm,
     /// The connector is about to be destroyed.
@@ -360,11 +360,12 @@ impl World {
                 self.totals.accepted = number;
             }
             Event::Command(group) => self.ask(group),
-            Event::Respond(call) => {
+            Event::Respond(call, id) => {
                 let body = format!("{call:?}").into_bytes();
                 let response = Response::new(200, vec![], Some(body)).expect("valid");
                 // Too late is one of the things that happen.
-                let _ = self.dispatch.respond(now, call, &response);
+                let answer = Answer::new(now, &id, &response, &ResponseFormat::default());
+                let _ = self.dispatch.respond(now, call, answer);
                 self.dispatch.release(|| now, call);
             }
             Event::Fault => self.fault(),
@@ -430,13 +431,14 @@ impl World {
             Ok(Received::Command { id: command, request }) => {
                 let open = connection.open.expect("established before commands");
                 if let Verdict::Call(call) = self.dispatch.request(now, open, &command, &request) {
-                    let calls = self.calls.entry((group, command.into_owned())).or_default();
+                    let command = command.into_owned();
+                    let calls = self.calls.entry((group, command.clone())).or_default();
                     *calls += 1;
                     assert_eq!(*calls, 1, "the host is called twice");
                     // One in ten hosts has forgotten it for a long time.
                     let slowest = if self.random.u8(0..10) == 0 { 100_000 } else { 8000 };
                     let delay = self.milliseconds(1..slowest);
-                    self.schedule(self.at + delay, Event::Respond(call));
+                    self.schedule(self.at + delay, Event::Respond(call, command));
                 }
             }
             Ok(Received::Acknowledged(message)) => {
