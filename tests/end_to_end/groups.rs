@@ -85,7 +85,7 @@ fn two_groups_are_served_at_once_and_a_removed_one_is_closed() {
 #[test]
 fn the_lowest_priority_number_first_and_no_fail_back() {
     let names = ["best.example.com", "second.example.com"];
-    let unwell = ["--priority", "1", "--host-name", names[0], "--once", "--http-status", "503"];
+    let unwell = ["--priority", "1", "--host-name", names[0], "--once", "--http-status", "500"];
     let (_one, _two, mut best, mut second) = pair("priority", &unwell, &["--priority", "2", "--host-name", names[1]]);
     let backup = Backup::new(Some(&best.ca_file()), &[], ok);
     // In the array the worse one comes first: its place must not matter.
