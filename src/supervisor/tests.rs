@@ -90,8 +90,13 @@ impl World {
         let until = self.supervisor.next_timeout().expect("a pause");
         let pause = until - self.now;
         self.now = until;
-        self.supervisor.timeout(self.now);
+        self.timeout();
         pause
+    }
+
+    fn timeout(&mut self) {
+        self.supervisor.timeout(self.now);
+        assert!(self.supervisor.next_timeout().is_none_or(|at| at > self.now), "what was due is still due");
     }
 }
 

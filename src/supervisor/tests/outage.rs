@@ -45,7 +45,7 @@ fn dials(world: &mut World, until: Duration, takes: Duration, how: Aftermath) ->
         {
             world.end(attempt, how);
         }
-        world.supervisor.timeout(world.now);
+        world.timeout();
     }
 }
 
