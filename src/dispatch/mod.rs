@@ -10,7 +10,7 @@ mod policy;
 mod rate;
 mod remembered;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ const MAX_WAITING_ANSWER_BYTES: usize = 1 << 20;
 pub const MAX_WAITING_NOTICES: usize = 1024;
 
 /// A call that the host was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(u64);
 
 /// An established session.
@@ -164,6 +164,7 @@ impl Held {
 /// A call without an answer.
 #[derive(Debug)]
 struct Call {
+    id: CallId,
     key: Key,
     fingerprint: u64,
     /// The session that asked last.
@@ -189,10 +190,8 @@ struct SessionCalls {
     /// Encoded and not yet handed to the transport.
     answers: VecDeque<String>,
     answer_bytes: usize,
-    /// The earliest first; answered calls are skipped when they come up.
-    deadlines: VecDeque<(Instant, CallId)>,
-    /// Running calls that it asked for last.
-    running: usize,
+    /// Of the running calls that it asked for last.
+    deadlines: BTreeSet<(Instant, CallId)>,
     rate: Rate,
 }
 
@@ -202,12 +201,8 @@ impl SessionCalls {
         self.answers.push_back(answer);
     }
 
-    fn pop_due(&mut self, now: Instant) -> Option<CallId> {
-        let (deadline, call) = *self.deadlines.front()?;
-        (deadline <= now).then(|| {
-            self.deadlines.pop_front();
-            call
-        })
+    fn first_due(&self, now: Instant) -> Option<CallId> {
+        self.deadlines.first().filter(|(deadline, _)| *deadline <= now).map(|(_, call)| *call)
     }
 }
 
@@ -252,8 +247,7 @@ impl Dispatch {
             group_id: group_id.clone(),
             answers: VecDeque::new(),
             answer_bytes: 0,
-            deadlines: VecDeque::new(),
-            running: 0,
+            deadlines: BTreeSet::new(),
             rate: Rate::new(now.instant, self.limits.rate),
         };
         self.sessions.insert(session, calls);
@@ -356,12 +350,11 @@ impl Dispatch {
                 return turn(Decision::Conflict, 409, "id: another request with this id is being answered");
             }
             // The first sending's answer, or its deadline, is this one's too.
-            let at = calls.deadlines.partition_point(|(deadline, _)| *deadline <= call.deadline);
-            calls.deadlines.insert(at, (call.deadline, *running));
-            calls.running += 1;
+            let deadline = (call.deadline, *running);
+            calls.deadlines.insert(deadline);
             let before = std::mem::replace(&mut call.session, session);
-            if let Some(calls) = self.sessions.get_mut(&before) {
-                calls.running -= 1;
+            if let Some(calls) = self.sessions.get_mut(&before).filter(|_| before != session) {
+                calls.deadlines.remove(&deadline);
             }
             return Err(Handled::Joined);
         }
@@ -379,7 +372,7 @@ impl Dispatch {
         if self.closing {
             return turn(Decision::Limited, 503, "shutting down");
         }
-        if self.held.len() >= self.limits.max_outstanding || calls.running >= self.limits.max_per_session {
+        if self.held.len() >= self.limits.max_outstanding || calls.deadlines.len() >= self.limits.max_per_session {
             return turn(Decision::Limited, 503, "too many requests outstanding");
         }
         Ok((fingerprint, request))
@@ -398,11 +391,10 @@ impl Dispatch {
         self.last += 1;
         let id = CallId(self.last);
         if let Some(calls) = self.sessions.get_mut(&session) {
-            calls.deadlines.push_back((deadline, id));
-            calls.running += 1;
+            calls.deadlines.insert((deadline, id));
         }
         self.running.insert(key.clone(), id);
-        self.held.insert(id, Held { call: Some(Call { key, fingerprint, session, deadline, arrived }), tag: 0 });
+        self.held.insert(id, Held { call: Some(Call { id, key, fingerprint, session, deadline, arrived }), tag: 0 });
         id
     }
 
@@ -457,7 +449,7 @@ impl Dispatch {
         self.audit_end(now, &call.key, call.arrived, &answer);
         self.remembered.insert(now.instant, call.key, call.fingerprint, &answer.text);
         let calls = self.sessions.get_mut(&call.session)?;
-        calls.running -= 1;
+        calls.deadlines.remove(&(call.deadline, call.id));
         calls.push(answer.text);
         Some(call.session)
     }
@@ -475,18 +467,16 @@ impl Dispatch {
 
     /// Answers what has waited too long with 504.
     pub fn timeout(&mut self, now: Now, session: SessionId) {
-        while let Some(id) = self.sessions.get_mut(&session).and_then(|calls| calls.pop_due(now.instant)) {
-            let held = self.held.get_mut(&id);
-            if let Some(call) = held.and_then(|held| held.call.take_if(|call| call.session == session)) {
-                self.expire(now, call);
-                self.cancel(id);
-            }
+        while let Some(id) = self.sessions.get(&session).and_then(|calls| calls.first_due(now.instant)) {
+            let Some(call) = self.held.get_mut(&id).and_then(|held| held.call.take()) else { break };
+            self.expire(now, call);
+            self.cancel(id);
         }
     }
 
     /// When to call [`Dispatch::timeout`] for the session next.
     pub fn next_timeout(&self, session: SessionId) -> Option<Instant> {
-        self.sessions.get(&session)?.deadlines.front().map(|(deadline, _)| *deadline)
+        self.sessions.get(&session)?.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
     /// The next answer for the session.

@@ -182,6 +182,19 @@ fn a_repeat_on_the_next_session_keeps_its_deadline_though_a_later_call_came_befo
 }
 
 #[test]
+fn nothing_is_kept_of_an_answered_call_but_what_is_remembered() {
+    let (mut world, session) = World::new(|s| s.remembered_count = 0);
+    assert!(matches!(world.ask(0, session, "slow"), Verdict::Call(_)));
+    for n in 1..100 {
+        let Verdict::Call(call) = world.ask(n, session, "quick") else { panic!() };
+        world.respond(n, "quick", call).unwrap();
+        world.answers(session);
+    }
+    let calls = &world.dispatch.sessions[&session];
+    assert_eq!((calls.deadlines.len(), world.dispatch.held.len(), world.dispatch.running.len()), (1, 1, 1));
+}
+
+#[test]
 fn a_request_that_the_host_lets_go_of_is_answered_with_500() {
     let (mut world, session) = World::new(|_| ());
     let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
