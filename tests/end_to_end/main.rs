@@ -7,6 +7,7 @@ mod recorder;
 mod support;
 
 mod acknowledgements;
+mod administration;
 mod broken;
 mod certificates;
 mod groups;
