@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::host::Host;
@@ -18,7 +19,6 @@ const QUICK: Duration = Duration::from_micros(50);
 #[derive(Default)]
 pub(super) struct Calls {
     state: Mutex<State>,
-    changed: Condvar,
     /// How many wait, for those who only want an idea.
     length: AtomicUsize,
     /// The callback that returned last was.
@@ -28,8 +28,8 @@ pub(super) struct Calls {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Request>,
-    /// Threads with nothing to do.
-    idle: usize,
+    /// Threads with nothing to do. The one that came last is woken first: its memory is still close to it.
+    idle: Vec<Thread>,
     closed: bool,
 }
 
@@ -49,13 +49,10 @@ impl Calls {
         self.are_waiting() && self.wake_one(lock(&self.state))
     }
 
-    fn wake_one(&self, state: MutexGuard<'_, State>) -> bool {
-        let wakes = state.idle > 0 && !state.waiting.is_empty();
+    fn wake_one(&self, mut state: MutexGuard<'_, State>) -> bool {
+        let thread = if state.waiting.is_empty() { None } else { state.idle.pop() };
         drop(state);
-        if wakes {
-            self.changed.notify_one();
-        }
-        wakes
+        thread.inspect(Thread::unpark).is_some()
     }
 
     /// Whether requests wait for a thread: a moment ago, not for certain.
@@ -65,12 +62,12 @@ impl Calls {
 
     /// The threads end. Requests that still wait have been answered by then and are not handed out.
     pub(super) fn close(&self) {
-        let waiting = {
+        let (waiting, idle) = {
             let mut state = lock(&self.state);
             state.closed = true;
-            std::mem::take(&mut state.waiting)
+            (std::mem::take(&mut state.waiting), std::mem::take(&mut state.idle))
         };
-        self.changed.notify_all();
+        idle.iter().for_each(Thread::unpark);
         // Dropping a request takes the dispatch lock, so it is done without ours.
         drop(waiting);
     }
@@ -90,9 +87,13 @@ impl Calls {
                 return Some(request);
             }
             slept = true;
-            state.idle += 1;
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
+            let this = thread::current();
+            state.idle.push(this.clone());
+            drop(state);
+            thread::park();
+            state = lock(&self.state);
+            // It may have woken by itself.
+            state.idle.retain(|idle| idle.id() != this.id());
         }
     }
 }

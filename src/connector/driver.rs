@@ -2,6 +2,7 @@
 //!
 //! The hot path is [`Driver::poll`]: read everything that is there, answer it all, flush once.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -151,6 +152,7 @@ pub(super) async fn run(mut attempt: Attempt) {
         socket,
         session,
         open: None,
+        answers: VecDeque::new(),
         requests: Vec::new(),
         look_again: None,
         attempt: &attempt,
@@ -181,6 +183,8 @@ struct Driver<'a> {
     session: Session,
     /// Set when the session is established.
     open: Option<SessionId>,
+    /// Taken from dispatch and not yet from us.
+    answers: VecDeque<String>,
     /// Read in this turn and not yet handed to the host's threads.
     requests: Vec<Request>,
     /// When to look for answers without being woken for them.
@@ -350,16 +354,21 @@ impl Driver<'_> {
         }
     }
 
-    fn next_answer(&self) -> Option<String> {
+    fn next_answer(&mut self) -> Option<String> {
         let open = self.open?;
-        self.attempt.shared.dispatch(|dispatch| dispatch.poll_transmit(open))
+        if self.answers.is_empty() {
+            self.answers = self.attempt.shared.dispatch(|dispatch| dispatch.take_answers(open));
+        }
+        self.answers.pop_front()
     }
 
     /// Answers go before notifications: somebody waits for them.
-    fn next_message(&self, now: Now) -> Option<String> {
+    fn next_message(&mut self, now: Now) -> Option<String> {
         self.open?;
-        let notification = || lock(&self.attempt.shared.outbox).poll_transmit(now, self.group_id());
-        self.next_answer().or_else(notification)
+        match self.next_answer() {
+            None => lock(&self.attempt.shared.outbox).poll_transmit(now, self.group_id()),
+            answer => answer,
+        }
     }
 
     fn next_timeout(&self, writing: &Writing) -> std::time::Instant {

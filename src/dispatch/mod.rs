@@ -187,7 +187,7 @@ struct Arrival {
 struct SessionCalls {
     host_name: Arc<str>,
     group_id: Arc<str>,
-    /// Encoded and not yet handed to the transport.
+    /// Encoded and not yet taken.
     answers: VecDeque<String>,
     answer_bytes: usize,
     /// Of the running calls that it asked for last.
@@ -479,12 +479,12 @@ impl Dispatch {
         self.sessions.get(&session)?.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// The next answer for the session.
-    pub fn poll_transmit(&mut self, session: SessionId) -> Option<String> {
-        let calls = self.sessions.get_mut(&session)?;
-        let answer = calls.answers.pop_front()?;
-        calls.answer_bytes -= answer.len();
-        Some(answer)
+    /// The answers that wait for the session. They count as waiting no longer, so the next are to be taken when these
+    /// have gone out.
+    pub fn take_answers(&mut self, session: SessionId) -> VecDeque<String> {
+        let Some(calls) = self.sessions.get_mut(&session) else { return VecDeque::new() };
+        calls.answer_bytes = 0;
+        std::mem::take(&mut calls.answers)
     }
 
     /// Totals since the connector was made.

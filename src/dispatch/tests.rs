@@ -94,7 +94,8 @@ impl World {
 
     /// Ids and statuses of the answers that are waiting.
     fn answers(&mut self, session: SessionId) -> Vec<(String, u64)> {
-        std::iter::from_fn(|| self.dispatch.poll_transmit(session))
+        let answers = self.dispatch.take_answers(session).into_iter();
+        answers
             .map(|text| {
                 let message: Value = serde_json::from_str(&text).unwrap();
                 let status = message["payload"]["statusCode"].as_u64().unwrap();
@@ -272,7 +273,7 @@ fn an_answer_without_room_goes_but_its_id_stays_and_the_host_is_not_called_again
     assert_eq!(world.answers(session), expected(&[("2", 200)]), "there was room after all");
     world.audit();
     world.ask(2, session, "large");
-    let told = world.dispatch.poll_transmit(session).unwrap();
+    let told = world.dispatch.take_answers(session).pop_front().unwrap();
     assert!(told.contains("dispatch.rememberedBytes"), "{told}");
     assert_eq!(world.audit(), ["large GET /a Repeated 0"]);
 }

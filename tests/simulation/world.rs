@@ -320,8 +320,14 @@ impl World {
                 None => {
                     let Some(open) = connection.open else { return };
                     let group_id = GROUPS[connection.group];
-                    let answer = self.dispatch.poll_transmit(open);
-                    match answer.or_else(|| self.outbox.poll_transmit(now, group_id)) {
+                    let answers = self.dispatch.take_answers(open);
+                    if !answers.is_empty() {
+                        answers
+                            .into_iter()
+                            .for_each(|text| self.send(id, 0, Duration::ZERO, Wire::Text(text, self.at)));
+                        continue;
+                    }
+                    match self.outbox.poll_transmit(now, group_id) {
                         Some(text) => Wire::Text(text, self.at),
                         None => return,
                     }
