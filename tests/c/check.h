@@ -63,6 +63,13 @@ static inline void check_error_names(const char *file, int line, const char *wor
 
 #define CHECK_ERROR_NAMES(word) check_error_names(__FILE__, __LINE__, (word))
 
+static inline void write_file(const char *path, const char *content) {
+  FILE *file = fopen(path, "w");
+  CHECK(file != NULL);
+  CHECK(fputs(content, file) >= 0);
+  CHECK(fclose(file) == 0);
+}
+
 /* A number that threads raise and wait for. */
 struct counter {
   pthread_mutex_t lock;

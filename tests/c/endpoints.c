@@ -1,6 +1,7 @@
 /*
  * The endpoint registry as a host sees it, without any network: details come in as a struct, as JSON, as an array and
- * as a file; they are listed, refused when the name is taken, removed; and no token ever comes out again.
+ * as a file, or are read and looked at first; they are listed, changed, refused when the name is taken, removed; and the
+ * token comes out by the one function that is there for it, and nowhere else.
  *
  *   endpoints DIRECTORY     (an existing directory to write files into)
  */
@@ -90,8 +91,8 @@ static void an_array_is_all_or_nothing(nbwss_connector *connector) {
   /* The second has no url. */
   CHECK_STATUS(nbwss_endpoint_add_json(connector, "[" ONE("a.example.com", "1") ",{\"token\":\"" TOKEN
                                                   "\",\"priority\":1,\"groupId\":\"group-1\",\"hostName\":\"b.example.com\"}]"),
-               NBWSS_INVALID_ENDPOINT);
-  CHECK_ERROR_NAMES("url");
+               NBWSS_ENDPOINT_MISSING);
+  CHECK_ERROR_NAMES("endpoint 1: url");
   CHECK(!holds_token(nbwss_last_error()));
   CHECK(count(connector) == before);
   /* The second's name is taken, by one that was there already or by the first. */
@@ -107,13 +108,6 @@ static void an_array_is_all_or_nothing(nbwss_connector *connector) {
   check_listed(connector, "b.example.com", "wss://b.example.com/ws", 2);
 }
 
-static void write_file(const char *path, const char *content) {
-  FILE *file = fopen(path, "w");
-  CHECK(file != NULL);
-  CHECK(fputs(content, file) >= 0);
-  CHECK(fclose(file) == 0);
-}
-
 static void added_from_a_file(nbwss_connector *connector, const char *directory) {
   char path[4096];
   size_t before = count(connector);
@@ -122,9 +116,9 @@ static void added_from_a_file(nbwss_connector *connector, const char *directory)
   CHECK_ERROR_NAMES("endpoint.json");
   CHECK_STATUS(nbwss_endpoint_add_file(connector, directory), NBWSS_IO);
   write_file(path, "");
-  CHECK_STATUS(nbwss_endpoint_add_file(connector, path), NBWSS_INVALID_ENDPOINT);
+  CHECK_STATUS(nbwss_endpoint_add_file(connector, path), NBWSS_ENDPOINT_NOT_JSON);
   write_file(path, ONE("file.example.com", "4") "trailing");
-  CHECK_STATUS(nbwss_endpoint_add_file(connector, path), NBWSS_INVALID_ENDPOINT);
+  CHECK_STATUS(nbwss_endpoint_add_file(connector, path), NBWSS_ENDPOINT_NOT_JSON);
   CHECK(count(connector) == before);
   write_file(path, "  " ONE("file.example.com", "4") "\n");
   CHECK_OK(nbwss_endpoint_add_file(connector, path));
@@ -153,6 +147,137 @@ static void removed(nbwss_connector *connector) {
   CHECK(count(connector) == before);
 }
 
+/* What no text of an endpoint may show. */
+static void check_no_token(const nbwss_endpoint_info *info) {
+  const nbwss_str texts[] = {info->host_name, info->url,     info->group_id, info->last_error,
+                             info->ca_pem,    info->ca_file, info->pin};
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) CHECK(!holds_token(texts[i]));
+}
+
+/* Details are read and looked at before they are added. Nothing is connected, or added, by that. */
+static void looked_at_first(nbwss_connector *connector, const char *directory) {
+  char path[4096];
+  size_t before = count(connector), number = 0;
+  nbwss_endpoints *draft = NULL, *same = NULL;
+  nbwss_endpoint_info info = NBWSS_ENDPOINT_INFO_INIT;
+  CHECK_OK(nbwss_endpoints_read_json("[" ONE("draft-1.example.com", "5") "," ONE("draft-2.example.com", "6") "]", &draft));
+  CHECK_OK(nbwss_endpoints_count(draft, &number));
+  CHECK(number == 2);
+  for (size_t i = 0; i < number; i++) {
+    CHECK_OK(nbwss_endpoints_get(draft, i, &info));
+    CHECK(str_is(info.host_name, i == 0 ? "draft-1.example.com" : "draft-2.example.com"));
+    CHECK(str_is(info.group_id, "group-1") && info.priority == (int32_t)i + 5);
+    CHECK(!info.active && info.state == NBWSS_DISCONNECTED && info.since_ms == 0 && info.next_attempt_in_ms == -1);
+    CHECK(info.last_heard_ms == -1 && info.attempts == 0 && info.sessions == 0 && info.last_error.len == 0);
+    CHECK(info.last_error_cause == NBWSS_CAUSE_NONE && info.last_error_ms == 0);
+    CHECK(info.ca_pem.len == 0 && info.ca_file.len == 0 && info.pin.len == 0);
+    check_no_token(&info);
+  }
+  CHECK(count(connector) == before);
+
+  snprintf(path, sizeof path, "%s/draft.json", directory);
+  CHECK_STATUS(nbwss_endpoints_read_file(path, &same), NBWSS_IO);
+  CHECK(same == NULL);
+  CHECK_ERROR_NAMES("draft.json");
+  write_file(path, ONE("draft-2.example.com", "6"));
+  CHECK_OK(nbwss_endpoints_read_file(path, &same));
+
+  /* All or nothing: the second is there already. */
+  CHECK_OK(nbwss_endpoints_add(connector, same, NULL));
+  CHECK_STATUS(nbwss_endpoints_add(connector, draft, NULL), NBWSS_DUPLICATE_ENDPOINT);
+  CHECK_ERROR_NAMES("draft-2.example.com");
+  CHECK(count(connector) == before + 1);
+  CHECK_OK(nbwss_endpoint_remove(connector, "draft-2.example.com"));
+  CHECK_OK(nbwss_endpoints_add(connector, draft, NULL));
+  CHECK(count(connector) == before + 2);
+  CHECK_STATUS(nbwss_endpoints_add(connector, draft, NULL), NBWSS_DUPLICATE_ENDPOINT);
+  CHECK_OK(nbwss_endpoints_free(same));
+
+  /* One that is there is added elsewhere from the list of all: details, token and all. */
+  nbwss_connector *other = new_connector();
+  CHECK_OK(nbwss_endpoint_list(connector, &same));
+  CHECK_OK(nbwss_endpoints_add(other, same, NULL));
+  CHECK(count(other) == count(connector));
+  CHECK_OK(nbwss_connector_destroy(other));
+  CHECK_OK(nbwss_endpoints_free(same));
+  CHECK_OK(nbwss_endpoints_free(draft));
+  CHECK_OK(nbwss_endpoint_remove(connector, "draft-1.example.com"));
+  CHECK_OK(nbwss_endpoint_remove(connector, "draft-2.example.com"));
+}
+
+/* The one function that shows a token, into the host's own memory. */
+static void a_token_is_copied_out(nbwss_connector *connector) {
+  const size_t size = strlen(TOKEN);
+  char buffer[64], untouched[64];
+  nbwss_endpoints *list = NULL;
+  size_t length = 0;
+  memset(buffer, 0x5a, sizeof buffer);
+  memset(untouched, 0x5a, sizeof untouched);
+  CHECK_OK(nbwss_endpoint_get(connector, "STRUCT.example.com", &list));
+  CHECK_OK(nbwss_endpoints_token(list, 0, NULL, 0, &length));
+  CHECK(length == size);
+  CHECK_OK(nbwss_endpoints_token(list, 0, buffer, 0, &length));
+  CHECK_STATUS(nbwss_endpoints_token(list, 0, buffer, size - 1, &length), NBWSS_INVALID_ARGUMENT);
+  CHECK_STATUS(nbwss_endpoints_token(list, 0, NULL, size, &length), NBWSS_INVALID_ARGUMENT);
+  CHECK_STATUS(nbwss_endpoints_token(list, 1, buffer, sizeof buffer, &length), NBWSS_NOT_FOUND);
+  CHECK(length == 0 && memcmp(buffer, untouched, sizeof buffer) == 0);
+  CHECK(!holds_token(nbwss_last_error()));
+  /* Just large enough, and nothing is appended. */
+  CHECK_OK(nbwss_endpoints_token(list, 0, buffer, size, &length));
+  CHECK(length == size && memcmp(buffer, TOKEN, size) == 0);
+  CHECK(memcmp(buffer + size, untouched, sizeof buffer - size) == 0);
+  CHECK_OK(nbwss_endpoints_free(list));
+
+  /* The list is of one moment: the token of then. */
+  CHECK_OK(nbwss_endpoint_get(connector, "struct.example.com", &list));
+  CHECK_OK(nbwss_endpoint_set_token(connector, "struct.example.com", "another"));
+  CHECK_OK(nbwss_endpoints_token(list, 0, NULL, 0, &length));
+  CHECK(length == size);
+  CHECK_OK(nbwss_endpoints_free(list));
+  CHECK_OK(nbwss_endpoint_get(connector, "struct.example.com", &list));
+  CHECK_OK(nbwss_endpoints_token(list, 0, buffer, sizeof buffer, &length));
+  CHECK(length == strlen("another") && memcmp(buffer, "another", length) == 0);
+  CHECK_OK(nbwss_endpoints_free(list));
+  CHECK_OK(nbwss_endpoint_set_token(connector, "struct.example.com", TOKEN));
+}
+
+static nbwss_endpoint_info look(nbwss_connector *connector, const char *host_name, nbwss_endpoints **list) {
+  nbwss_endpoint_info info = NBWSS_ENDPOINT_INFO_INIT;
+  size_t number = 0;
+  CHECK_OK(nbwss_endpoint_get(connector, host_name, list));
+  CHECK_OK(nbwss_endpoints_count(*list, &number));
+  CHECK(number == 1);
+  CHECK_OK(nbwss_endpoints_get(*list, 0, &info));
+  check_no_token(&info);
+  return info;
+}
+
+/* What is changed is changed at once, before anything was started; the details that were not stay. */
+static void changed(nbwss_connector *connector) {
+  const char *host_name = "struct.example.com";
+  nbwss_endpoints *list = NULL;
+  nbwss_health health = NBWSS_HEALTH_INIT;
+  nbwss_endpoint_info info = look(connector, host_name, &list);
+  CHECK(info.active && info.since_ms > 0 && info.next_attempt_in_ms == -1 && info.last_heard_ms == -1);
+  CHECK_OK(nbwss_endpoints_free(list));
+  CHECK_OK(nbwss_connector_health(connector, &health));
+  CHECK(health.endpoints == count(connector) && health.endpoints_active == health.endpoints);
+  CHECK(health.groups == 0 && health.groups_connected == 0 && health.endpoints_refused == 0); /* not started */
+
+  CHECK_OK(nbwss_endpoint_deactivate(connector, "STRUCT.example.com"));
+  CHECK_OK(nbwss_endpoint_set_priority(connector, host_name, INT32_MAX));
+  CHECK_OK(nbwss_endpoint_reconnect(connector, host_name));
+  info = look(connector, host_name, &list);
+  CHECK(!info.active && info.priority == INT32_MAX && str_is(info.url, "wss://struct.example.com:14146/ws"));
+  CHECK_OK(nbwss_endpoints_free(list));
+  CHECK_OK(nbwss_connector_health(connector, &health));
+  CHECK(health.endpoints_active == health.endpoints - 1);
+  CHECK_OK(nbwss_endpoint_activate(connector, host_name));
+  CHECK_OK(nbwss_endpoint_activate(connector, host_name));
+  CHECK_OK(nbwss_endpoint_set_priority(connector, host_name, 3));
+  check_listed(connector, host_name, "wss://struct.example.com:14146/ws", 3);
+}
+
 /* A list is a snapshot: it stays what it was, whatever happens to the connector. */
 static void a_list_outlives_its_connector(void) {
   nbwss_connector *connector = new_connector();
@@ -177,6 +302,9 @@ int main(int argc, char **argv) {
   added_from_a_file(connector, argv[1]);
   names_are_taken_whatever_their_case(connector);
   removed(connector);
+  looked_at_first(connector, argv[1]);
+  a_token_is_copied_out(connector);
+  changed(connector);
   CHECK_OK(nbwss_connector_destroy(connector));
   a_list_outlives_its_connector();
   return 0;
