@@ -24,6 +24,9 @@ $(RELEASE)/libnbwss.so:
 $(RELEASE)/host: all $(wildcard examples/host/*.c examples/host/*.h) include/nbwss.h
 	$(CC) $(WARNINGS) $(CFLAGS) -Iinclude examples/host/*.c -o $@ -L$(RELEASE) -lnbwss -pthread
 
+$(RELEASE)/endpoints: all examples/endpoints.c include/nbwss.h
+	$(CC) $(WARNINGS) $(CFLAGS) -Iinclude examples/endpoints.c -o $@ -L$(RELEASE) -lnbwss
+
 # A C host and a cloud application on this machine show each other, and you, the whole protocol.
 demo: $(RELEASE)/host
 	$(CARGO) build --release --example cloud_app
@@ -46,7 +49,7 @@ test-asan: deps
 	  $(CARGO) build --lib --target $(ASAN_TARGET) --target-dir target/asan
 	$(CARGO) build --example cloud_app
 	NBWSS_LIBRARY=$(CURDIR)/target/asan/$(ASAN_TARGET)/debug/libnbwss.so NBWSS_SANITIZE=address \
-	  $(CARGO) test --test c_surface --test host_example -- --skip valgrind
+	  $(CARGO) test --test c_surface --test host_example --test endpoints_example -- --skip valgrind
 
 # The library's speed beside other clients', one in C++ among them where Debian's packages for it are there.
 bench:

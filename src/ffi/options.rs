@@ -265,7 +265,13 @@ pub unsafe extern "C" fn nbwss_options_set_store_key(
         let options = handle::get(options)?;
         // SAFETY: readable bytes, by the header.
         let bytes = unsafe { nbwss_str { ptr: key.cast(), len: size }.bytes("key") }?;
-        options.lock().callbacks.fixed_store_key = Some(StoreKey::new(bytes)?);
+        let key = StoreKey::new(bytes)?;
+        let mut chosen = options.lock();
+        chosen.callbacks.fixed_store_key = Some(key);
+        let replaced = chosen.callbacks.store_key.take();
+        // Its destructor must not run under the lock.
+        drop(chosen);
+        drop(replaced);
         Ok(())
     })
 }
