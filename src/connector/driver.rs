@@ -196,6 +196,7 @@ impl Drop for Driver<'_> {
     fn drop(&mut self) {
         if let Some(open) = self.open {
             self.attempt.shared.remove_link(open);
+            self.attempt.shared.group_disconnected(self.group_id());
             self.attempt.shared.dispatch(|dispatch| dispatch.close(open));
         }
     }
@@ -299,7 +300,7 @@ impl Driver<'_> {
                 let host_name = &self.attempt.endpoint.details.host_name;
                 let open = shared.dispatch(|dispatch| dispatch.open(now, host_name, self.group_id()));
                 self.open = Some(open);
-                lock(&shared.outbox).connection_opened(self.group_id());
+                shared.group_connected(self.group_id());
                 lock(&shared.control).supervisor.established(now.instant, self.attempt.id);
                 shared.add_link(open, &self.attempt.link);
                 shared.hear(&self.attempt.link, now.instant);
@@ -314,11 +315,7 @@ impl Driver<'_> {
                 }
             }
             Received::Acknowledged(id) => {
-                let known = lock(&shared.outbox).acknowledge(self.group_id(), &id);
-                if known {
-                    shared.reports.poke();
-                    shared.outbox_changed();
-                } else {
+                if !shared.acknowledged(self.group_id(), &id) {
                     shared.log(LogLevel::Debug, format_args!("acknowledgement of an id that is not in flight"));
                 }
             }
@@ -366,7 +363,7 @@ impl Driver<'_> {
     fn next_message(&mut self, now: Now) -> Option<String> {
         self.open?;
         match self.next_answer() {
-            None => lock(&self.attempt.shared.outbox).poll_transmit(now, self.group_id()),
+            None => self.attempt.shared.next_notification(now, self.group_id()),
             answer => answer,
         }
     }

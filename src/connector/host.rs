@@ -11,7 +11,7 @@ use super::request::Request;
 pub use crate::dispatch::{AuditRecord, CallCounts};
 use crate::endpoint::{Details, StoreKey};
 use crate::error::Error;
-pub use crate::outbox::{Counts, Outcome};
+pub use crate::outbox::{Counts, GroupCounts, Outcome};
 pub use crate::settings::LogLevel;
 pub use crate::supervisor::ConnectionState;
 
@@ -125,6 +125,10 @@ pub enum EventKind {
     Activated,
     /// The administrator deactivated the endpoint.
     Deactivated,
+    /// The outbox's store cannot be written or read; notifications are refused until it can. Of no endpoint.
+    StoreFailed,
+    /// It can again.
+    StoreRecovered,
 }
 
 /// One line for the host's log: text of ours or cleaned of control characters, and never a secret.
@@ -232,6 +236,17 @@ pub struct Stats {
     pub blocked_callbacks: u64,
     /// Sessions established at this moment.
     pub sessions: usize,
+    /// All notifications before this sequence number are in the store; 0 without a store.
+    pub saved_before: u64,
+}
+
+/// The numbers of one server group.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupStats {
+    /// What waits, and what became of the rest.
+    pub counts: GroupCounts,
+    /// How long the oldest notification waits already, by the wall clock.
+    pub oldest_age: Option<Duration>,
 }
 
 /// Text from elsewhere as a log or an event may show it: one line, and not longer than anyone reads.

@@ -1,7 +1,7 @@
 //! The façade in safe Rust: ties the rooms together, owns the threads, and ends them.
 //!
 //! Threads, all named `nbwss-…`: `io` (every socket), `call-N` (the request callback), `report` (events, log
-//! lines, delivery reports), and, while a name is being resolved, `dns`.
+//! lines, delivery reports), with a store `store` (its file), and, while a name is being resolved, `dns`.
 
 mod calls;
 mod cause;
@@ -11,12 +11,14 @@ mod host;
 mod host_dial;
 mod hub;
 mod inspection;
+mod notify;
 mod reports;
 mod request;
 mod runner;
 mod shared;
 mod sync;
 mod watchdog;
+mod writer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -27,23 +29,24 @@ use crate::dispatch::Policy;
 use crate::endpoint::EndpointStore;
 use crate::error::Error;
 use crate::forward::Forwarder;
+use crate::outbox::{Disk, Outbox, Store};
 use crate::panics;
-use crate::protocol::notification::{self, Image, Job};
 use crate::settings::Settings;
 use crate::time::Now;
 pub use crate::transport::{Certificate, Phase, Step};
 use crate::transport::{Dialer, HostDial, Trust};
 pub use cause::Cause;
 pub use host::{
-    AuditRecord, ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, Health, Host, LogLevel, LogLine,
-    Stats, Trouble, Wants,
+    AuditRecord, ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, GroupStats, Health, Host, LogLevel,
+    LogLine, Stats, Trouble, Wants,
 };
 use host_dial::HostDialler;
 pub use inspection::Inspection;
 pub use request::Request;
 use runner::Runner;
-use shared::{Shared, Ways};
+use shared::{Kept, Shared, Ways};
 use sync::{Latch, lock, on_our_thread, wait_until};
+use writer::Writer;
 
 /// A name resolution that hangs in the operating system is left behind after this long.
 const RESOLVER_GRACE: Duration = Duration::from_millis(100);
@@ -68,7 +71,7 @@ impl Connector {
     ///
     /// # Errors
     /// [`Error::File`] or [`Error::Tls`] for a file of the settings `tls.*`; [`Error::InvalidValue`] for
-    /// `dispatch.forward.url` and `proxy.*`; [`Error::Store`] and its kin for `endpoint.store.path`; [`Error::System`]
+    /// `dispatch.forward.url` and `proxy.*`; [`Error::Store`] and its kin for `endpoint.store.path` and `outbox.store.path`; [`Error::System`]
     /// where a thread cannot be made.
     pub fn new(settings: Settings, host: Arc<dyn Host>) -> Result<Connector, Error> {
         let latch = Arc::<Latch>::default();
@@ -95,8 +98,18 @@ impl Connector {
             None => Runner::Threads,
         };
         let call_threads = if matches!(runner, Runner::Threads) { settings.dispatch_threads } else { 0 };
+        let wants = host.wants();
+        let (outbox, disk): (_, Option<Box<dyn Store>>) = match &settings.store_path {
+            None => (Outbox::new(&settings, wants.deliveries), None),
+            Some(path) => {
+                let mut disk = Disk::open(path)?;
+                (Outbox::restored(&settings, wants.deliveries, &disk.load()?), Some(Box::new(disk)))
+            }
+        };
+        let writer = disk.is_some().then(Writer::new);
         let ways = Ways { trust, dialer, runtime: runtime.handle().clone() };
-        let shared = Arc::new(Shared::new(settings, ways, store, host.wants()));
+        let kept = Kept { endpoints: store, outbox, writer };
+        let shared = Arc::new(Shared::new(settings, ways, kept, wants));
         shared.enter(stored)?;
         let connector = Connector {
             shared,
@@ -104,8 +117,9 @@ impl Connector {
             dialler,
             owned: Mutex::new(Owned { threads: Vec::new(), host: Some(host.clone()) }),
         };
-        let made = connector
-            .spawn("nbwss-io", move |shared| io_thread(runtime, shared, runner))
+        let made = disk
+            .map_or(Ok(()), |disk| connector.spawn("nbwss-store", move |shared| writer::run(shared, disk)))
+            .and_then(|()| connector.spawn("nbwss-io", move |shared| io_thread(runtime, shared, runner)))
             .and_then(|()| connector.spawn_with_host("nbwss-report", &host, reports::run))
             .and_then(|()| {
                 (0..call_threads)
@@ -113,6 +127,8 @@ impl Connector {
             });
         drop(host);
         if let Err(source) = made {
+            // There may be no I/O thread to do it.
+            connector.shared.sessions_ended();
             let _ = connector.destroy();
             return Err(Error::System { what: "a thread cannot be made", source });
         }
@@ -210,58 +226,6 @@ impl Connector {
         Ok(())
     }
 
-    /// Accepts a job notification for every server group there is. Never waits for the network. Returns its
-    /// sequence number.
-    ///
-    /// # Errors
-    /// [`Error::InvalidNotification`] names the field; [`Error::NoEndpoint`]; [`Error::QueueFull`] at a limit of
-    /// the outbox.
-    pub fn notify_job(&self, job: &Job<'_>) -> Result<u64, Error> {
-        self.notify(job.encode()?)
-    }
-
-    /// Accepts an image notification; otherwise as [`Connector::notify_job`].
-    ///
-    /// # Errors
-    /// As for [`Connector::notify_job`].
-    pub fn notify_image(&self, image: &Image<'_>) -> Result<u64, Error> {
-        self.notify(image.encode()?)
-    }
-
-    /// Accepts a payload element that the host encoded: `{"notificationType": …, "object": …, "data": [{…}]}`.
-    ///
-    /// # Errors
-    /// As for [`Connector::notify_job`].
-    pub fn notify_json(&self, element: &str) -> Result<u64, Error> {
-        self.notify(notification::check_element(element)?.to_owned())
-    }
-
-    fn notify(&self, element: String) -> Result<u64, Error> {
-        let shared = self.open()?;
-        let sequence = lock(&shared.outbox).accept(element)?;
-        shared.wake_all();
-        Ok(sequence)
-    }
-
-    /// Waits until every accepted notification is acknowledged (or given up) and its report was made.
-    ///
-    /// # Errors
-    /// [`Error::IllegalState`] on a thread of ours, or when `destroy` begins. Running out of time is not an
-    /// error here: [`Drained::complete`] tells.
-    pub fn drain(&self, timeout: Duration) -> Result<Drained, Error> {
-        refuse_on_our_thread()?;
-        let shared = self.open()?;
-        let over = |idle: bool| idle || shared.is_closing();
-        wait_until(&shared.outbox, &shared.outbox_settled, Instant::now() + timeout, |outbox| over(outbox.is_idle()));
-        self.open()?;
-        let outbox = lock(&shared.outbox);
-        let counts = outbox.counts();
-        Ok(Drained {
-            delivered: counts.delivered,
-            pending: counts.pending,
-            abandoned: counts.abandoned,
-            complete: outbox.is_idle(),
-        })
     }
 
     /// After [`Connector::stop`]: waits until every session has ended.
@@ -295,6 +259,7 @@ impl Connector {
             calls: shared.dispatch(|dispatch| dispatch.counts()),
             blocked_callbacks: shared.watchdog.told(),
             sessions: shared.sessions(),
+            saved_before: lock(&shared.outbox).saved(),
         })
     }
 
@@ -346,14 +311,11 @@ impl Drop for Connector {
 fn io_thread(runtime: tokio::runtime::Runtime, shared: &Arc<Shared>, runner: Runner) {
     let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(hub::run(shared.clone(), runner))));
     runtime.shutdown_timeout(RESOLVER_GRACE);
-    lock(&shared.outbox).shut_down();
-    shared.reports.poke();
     if let Err(payload) = ran {
         let text = panics::text_of(&*payload);
         shared.log(LogLevel::Error, format_args!("the I/O thread panicked, no session is left: {text}"));
     }
-    shared.reports.close();
-    shared.calls.close();
+    shared.sessions_ended();
 }
 
 fn refuse_on_our_thread() -> Result<(), Error> {

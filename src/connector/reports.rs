@@ -118,7 +118,8 @@ pub(super) fn run(shared: &Shared, host: Arc<dyn Host>) {
             let why = Why { reason: "over dispatch.inlineLimit", ..Why::default() };
             shared.event(EventKind::CallbackBlocks, &endpoint, why, None);
         }
-        let Some((items, lost)) = shared.reports.wait(look.again_in) else { break };
+        let pause = [look.again_in, shared.let_go()].into_iter().flatten().min();
+        let Some((items, lost)) = shared.reports.wait(pause) else { break };
         for item in items {
             guarded(&|host| match &item {
                 Item::Event(event) => host.on_event(event),

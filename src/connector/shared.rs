@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,6 +20,7 @@ use super::host::{Event, EventKind, LogLevel, LogLine, Trouble, Wants, one_line}
 use super::reports::Reports;
 use super::sync::lock;
 use super::watchdog::Watchdog;
+use super::writer::Writer;
 use crate::dispatch::{Dispatch, Notice, SessionId, Wanted};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStore, Registry};
 use crate::outbox::Outbox;
@@ -49,6 +50,10 @@ pub(super) struct Shared {
     pub(super) outbox: Mutex<Outbox>,
     /// Tells waiting host threads that the outbox may be idle.
     pub(super) outbox_settled: Condvar,
+    /// Host threads that wait for space in the outbox, likewise.
+    pub(super) space_waiters: AtomicUsize,
+    /// With a store.
+    pub(super) writer: Option<Writer>,
     dispatch: Mutex<Dispatch>,
     /// The established sessions.
     links: RwLock<HashMap<SessionId, Arc<Link>, FxBuildHasher>>,
@@ -72,6 +77,13 @@ pub(super) struct Ways {
     pub(super) trust: Trust,
     pub(super) dialer: Dialer,
     pub(super) runtime: Handle,
+}
+
+/// What may survive the process.
+pub(super) struct Kept {
+    pub(super) endpoints: Option<EndpointStore>,
+    pub(super) outbox: Outbox,
+    pub(super) writer: Option<Writer>,
 }
 
 /// What the administrator's calls change.
@@ -121,13 +133,13 @@ impl Link {
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings, ways: Ways, store: Option<EndpointStore>, wants: Wants) -> Shared {
+    pub(super) fn new(settings: Settings, ways: Ways, kept: Kept, wants: Wants) -> Shared {
         Shared {
             made: Instant::now(),
             trust: ways.trust,
             dialer: ways.dialer,
             runtime: ways.runtime,
-            store: Mutex::new(store),
+            store: Mutex::new(kept.endpoints),
             control: Mutex::new(Control {
                 registry: Registry::default(),
                 supervisor: Supervisor::new(&settings, fastrand::u64(..)),
@@ -137,8 +149,10 @@ impl Shared {
             }),
             control_changed: Notify::new(),
             attempt_ended: Condvar::new(),
-            outbox: Mutex::new(Outbox::new(&settings, wants.deliveries)),
+            outbox: Mutex::new(kept.outbox),
             outbox_settled: Condvar::new(),
+            space_waiters: AtomicUsize::new(0),
+            writer: kept.writer,
             dispatch: Mutex::new(Dispatch::new(&settings, Wanted { audit: wants.audit, cancel: wants.cancel })),
             links: RwLock::default(),
             reports: Reports::default(),
@@ -212,11 +226,20 @@ impl Shared {
         }
     }
 
-    /// Wakes whoever drains, if there may be nothing left to wait for.
-    pub(super) fn outbox_changed(&self) {
-        if lock(&self.outbox).is_idle() {
-            self.outbox_settled.notify_all();
+    /// The last sessions have ended. What is left is stored and reported, and then the threads end.
+    pub(super) fn sessions_ended(&self) {
+        match &self.writer {
+            Some(writer) => writer.close(&self.outbox),
+            None => self.finish(),
         }
+    }
+
+    /// Nothing more is stored: what is left is reported, and then the threads end.
+    pub(super) fn finish(&self) {
+        lock(&self.outbox).shut_down();
+        self.reports.poke();
+        self.reports.close();
+        self.calls.close();
     }
 
     pub(super) fn log(&self, level: LogLevel, text: fmt::Arguments<'_>) {
@@ -257,6 +280,8 @@ impl Shared {
             EventKind::CallbackBlocks => (LogLevel::Error, "the inline request callback blocks"),
             EventKind::Activated => (LogLevel::Info, "activated"),
             EventKind::Deactivated => (LogLevel::Info, "deactivated"),
+            EventKind::StoreFailed => (LogLevel::Error, "the outbox's store fails"),
+            EventKind::StoreRecovered => (LogLevel::Info, "the outbox's store works again"),
         };
         let retry = retry_in.map(|pause| format!("; next attempt in {} ms", pause.as_millis())).unwrap_or_default();
         let colon = if reason.is_empty() { "" } else { ": " };

@@ -1,5 +1,6 @@
 //! The way back: C functions with their user data behind the [`Host`] trait.
 
+use std::borrow::Cow;
 use std::ffi::{CString, c_void};
 use std::mem::size_of;
 use std::sync::Arc;
@@ -36,6 +37,9 @@ pub enum nbwss_delivery_outcome {
     NBWSS_DELIVERED = 0,
     /// Given up; `reason` says why. It may have arrived.
     NBWSS_ABANDONED = 1,
+    /// Not acknowledged when the connector was destroyed, and kept in `outbox.store.path`: the next connector with
+    /// that store goes on with it, and its report has the same sequence number.
+    NBWSS_KEPT = 2,
 }
 
 /// A delivery report: exactly one for each accepted notification and each server group that existed then.
@@ -81,6 +85,11 @@ pub enum nbwss_event_kind {
     NBWSS_EVENT_ACTIVATED = 7,
     /// The endpoint was deactivated.
     NBWSS_EVENT_DEACTIVATED = 8,
+    /// `outbox.store.path` cannot be written or read; `reason` says why. Notifications are refused until it can, and it
+    /// is tried again by itself. Of no endpoint and no server group.
+    NBWSS_EVENT_STORE_FAILED = 9,
+    /// It can again.
+    NBWSS_EVENT_STORE_RECOVERED = 10,
 }
 
 /// The class of a reason: what a host decides by, where the words are for people.
@@ -338,6 +347,21 @@ pub(super) struct Callbacks {
 
 type DialFunction = unsafe extern "C" fn(*const nbwss_dial, *mut nbwss_socket, *mut c_void) -> i32;
 
+/// Why a notification was given up.
+fn why(outcome: Outcome) -> Cow<'static, str> {
+    let why = match outcome {
+        Outcome::Expired { setting } => return format!("let go while the server group was away ({setting})").into(),
+        Outcome::Delivered => "",
+        Outcome::Kept => "not acknowledged when the connector was destroyed; kept for the next",
+        Outcome::GroupRemoved => "the server group's last endpoint was removed",
+        Outcome::Shutdown => "not acknowledged when the connector was destroyed",
+        Outcome::NeverAcknowledged => "never acknowledged, while others were (notification.maxAttempts)",
+        Outcome::Superseded => "a later state of the job was waiting (outbox.collapseJobs)",
+        Outcome::Damaged => "damaged in the store",
+    };
+    why.into()
+}
+
 impl Host for Callbacks {
     fn on_request(&self, request: Request) {
         let Some(callback) = &self.request else {
@@ -368,20 +392,16 @@ impl Host for Callbacks {
     fn on_delivery(&self, delivery: &Delivery) {
         let Some(callback) = &self.delivery else { return };
         let (outcome, reason) = match delivery.outcome {
-            Outcome::Delivered => (nbwss_delivery_outcome::NBWSS_DELIVERED, c""),
-            Outcome::GroupRemoved => {
-                (nbwss_delivery_outcome::NBWSS_ABANDONED, c"the server group's last endpoint was removed")
-            }
-            Outcome::Shutdown => {
-                (nbwss_delivery_outcome::NBWSS_ABANDONED, c"not acknowledged when the connector was destroyed")
-            }
+            Outcome::Delivered => (nbwss_delivery_outcome::NBWSS_DELIVERED, "".into()),
+            Outcome::Kept => (nbwss_delivery_outcome::NBWSS_KEPT, why(Outcome::Kept)),
+            given_up => (nbwss_delivery_outcome::NBWSS_ABANDONED, why(given_up)),
         };
         let delivery = nbwss_delivery {
             struct_size: size_of::<nbwss_delivery>(),
             sequence: delivery.sequence,
             group_id: nbwss_str::borrow(&delivery.group_id),
             outcome,
-            reason: nbwss_str::literal(reason),
+            reason: nbwss_str::borrow(&reason),
         };
         // SAFETY: the host's function with the host's data; the report lives during the call.
         unsafe { (callback.function)(&delivery, callback.user_data) }
@@ -400,6 +420,8 @@ impl Host for Callbacks {
                 EventKind::CallbackBlocks => nbwss_event_kind::NBWSS_EVENT_CALLBACK_BLOCKS,
                 EventKind::Activated => nbwss_event_kind::NBWSS_EVENT_ACTIVATED,
                 EventKind::Deactivated => nbwss_event_kind::NBWSS_EVENT_DEACTIVATED,
+                EventKind::StoreFailed => nbwss_event_kind::NBWSS_EVENT_STORE_FAILED,
+                EventKind::StoreRecovered => nbwss_event_kind::NBWSS_EVENT_STORE_RECOVERED,
             },
             host_name: nbwss_str::borrow(&event.host_name),
             group_id: nbwss_str::borrow(&event.group_id),

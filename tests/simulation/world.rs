@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nbwss::dispatch::{Answer, CallId, Decision, Dispatch, Notice, SessionId, Step, Verdict, Wanted};
 use nbwss::endpoint::{EndpointId, Registry};
-use nbwss::outbox::{Outbox, Outcome};
+use nbwss::outbox::{Accepted, Outbox, Outcome};
 use nbwss::protocol::{Response, ResponseFormat};
 use nbwss::session::{End, Received, Session, Transmit};
 use nbwss::supervisor::{Aftermath, AttemptId, Supervisor};
@@ -361,8 +361,8 @@ impl World {
             Event::PeerCloses(id, code) => self.end(id, &End::PeerClosed { code, reason: String::new() }),
             Event::Notify => {
                 let number = self.totals.accepted + 1;
-                let sequence = self.outbox.accept(format!("{{\"n\":{number}}}")).expect("room for all");
-                assert_eq!(sequence, number);
+                let accepted = self.outbox.accept(0, format!("{{\"n\":{number}}}").into()).expect("room for all");
+                assert_eq!(accepted, Accepted::As(number));
                 self.totals.accepted = number;
             }
             Event::Command(group) => self.ask(group),

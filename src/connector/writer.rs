@@ -1,0 +1,278 @@
+//! The thread that has the store: it writes what is accepted, many at a time, and reads what groups send next.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::host::{Event, EventKind, LogLevel, one_line};
+use super::shared::Shared;
+use super::sync::lock;
+use crate::error::{Error, with_causes};
+use crate::outbox::{Change, Load, Outbox, Pending, Store};
+
+/// How far groups have come is written this long after the last change: a crash has as much repeated.
+const PROGRESS_DELAY: Duration = Duration::from_millis(100);
+/// Callers that were just served may come again: the next change waits for them this long at the most, and not
+/// longer than a quarter of the time that the last change took.
+const GATHERING: Duration = Duration::from_millis(2);
+/// Pauses between attempts while the store fails.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
+
+/// What others have to do with the thread.
+pub(super) struct Writer {
+    /// There is something to do. Waits with the outbox's lock.
+    work: Condvar,
+    /// It is told of a notification when there are so many.
+    gathers: AtomicUsize,
+    /// It sleeps until it is told.
+    idle: AtomicBool,
+    /// Whoever waits for the next change. Taken while the outbox is locked.
+    next: Mutex<Arc<Ticket>>,
+    /// The last sessions have ended.
+    closing: AtomicBool,
+}
+
+/// What became of the notifications of one change.
+#[derive(Default)]
+pub(super) struct Ticket {
+    first: Mutex<Option<Result<u64, Arc<Error>>>>,
+    decided: Condvar,
+}
+
+impl Ticket {
+    /// Waits for the first number of the change.
+    pub(super) fn wait(&self) -> Result<u64, Error> {
+        let undecided = |first: &mut Option<_>| first.is_none();
+        let first = self.decided.wait_while(lock(&self.first), undecided).unwrap_or_else(PoisonError::into_inner);
+        match &*first {
+            Some(Ok(first)) => Ok(*first),
+            Some(Err(error)) => Err(refusal(error)),
+            None => Err(closed()),
+        }
+    }
+
+    fn decide(&self, result: Result<u64, Arc<Error>>) {
+        *lock(&self.first) = Some(result);
+        self.decided.notify_all();
+    }
+}
+
+fn closed() -> Error {
+    Error::IllegalState("the connector is being destroyed")
+}
+
+/// The error for one caller of many.
+fn refusal(error: &Error) -> Error {
+    match error {
+        Error::Store { path, .. } => {
+            let why = format!("the notification is not accepted: {}", with_causes(error));
+            Error::Store { path: path.clone(), why, source: None }
+        }
+        _ => closed(),
+    }
+}
+
+impl Writer {
+    pub(super) fn new() -> Writer {
+        Writer {
+            work: Condvar::new(),
+            gathers: AtomicUsize::new(1),
+            idle: AtomicBool::new(false),
+            next: Mutex::default(),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// A notification was submitted as the one with this index; gives the lock back.
+    pub(super) fn ticket(&self, outbox: MutexGuard<'_, Outbox>, index: u64) -> Arc<Ticket> {
+        let ticket = lock(&self.next).clone();
+        let enough = index + 1 >= self.gathers.load(Ordering::Relaxed) as u64;
+        drop(outbox);
+        if enough {
+            self.work.notify_one();
+        }
+        ticket
+    }
+
+    /// There is something that should not wait.
+    pub(super) fn poke(&self) {
+        self.work.notify_one();
+    }
+
+    /// There is something that may wait as long as it has planned to.
+    pub(super) fn poke_if_idle(&self) {
+        if self.idle.load(Ordering::Relaxed) {
+            self.work.notify_one();
+        }
+    }
+
+    /// Nothing more is sent: what there is to write is written, and the thread ends.
+    pub(super) fn close(&self, outbox: &Mutex<Outbox>) {
+        self.closing.store(true, Ordering::Release);
+        drop(lock(outbox));
+        self.work.notify_one();
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+}
+
+enum Work {
+    Write(Change, Arc<Ticket>),
+    Read(Load),
+    End,
+}
+
+/// When the thread does what.
+struct Plan {
+    /// Groups' progress is written then.
+    progress: Instant,
+    /// The next change waits until then for so many notifications.
+    gather: (Instant, usize),
+    /// Nothing is tried before.
+    retry: Option<Instant>,
+    pause: Duration,
+    /// A group's turn comes after each change.
+    reads: bool,
+}
+
+/// The thread's work until [`Writer::close`].
+pub(super) fn run(shared: &Shared, mut store: Box<dyn Store>) {
+    let Some(writer) = &shared.writer else { return };
+    let now = Instant::now();
+    let mut plan = Plan { progress: now, gather: (now, 1), retry: None, pause: FIRST_RETRY, reads: true };
+    loop {
+        let done = match next(shared, writer, &mut plan) {
+            Work::End => break,
+            Work::Write(change, ticket) => write(shared, &mut plan, &mut *store, change, &ticket),
+            Work::Read(load) => read(shared, &mut *store, &load),
+        };
+        let now = Instant::now();
+        match done {
+            Ok(()) if plan.retry.take().is_some() => {
+                plan.pause = FIRST_RETRY;
+                tell(shared, EventKind::StoreRecovered, "notifications are stored again", None);
+            }
+            Ok(()) => {}
+            Err(_) if writer.is_closing() => break,
+            Err(why) => {
+                if plan.retry.is_none() {
+                    tell(shared, EventKind::StoreFailed, &why, Some(plan.pause));
+                }
+                plan.retry = Some(now + plan.pause);
+                plan.pause = (2 * plan.pause).min(LONGEST_RETRY);
+            }
+        }
+    }
+    lock(&shared.outbox).close_store();
+    lock(&writer.next).decide(Err(Arc::new(closed())));
+    shared.finish();
+}
+
+fn next(shared: &Shared, writer: &Writer, plan: &mut Plan) -> Work {
+    let mut outbox = lock(&shared.outbox);
+    loop {
+        let now = Instant::now();
+        let held = plan.retry.filter(|retry| *retry > now && !writer.is_closing());
+        let pending = outbox.pending_change();
+        let due = match pending {
+            Pending::Nothing => None,
+            Pending::Notifications(count) if count >= plan.gather.1 => Some(now),
+            Pending::Notifications(_) => Some(plan.gather.0),
+            Pending::Progress => Some(plan.progress),
+        };
+        let due = due.map(|due| if writer.is_closing() { now } else { held.map_or(due, |held| due.max(held)) });
+        let wants_write = due.is_some_and(|due| due <= now);
+        if held.is_none()
+            && !writer.is_closing()
+            && (plan.reads || !wants_write)
+            && let Some(load) = outbox.poll_load()
+        {
+            plan.reads = false;
+            return Work::Read(load);
+        }
+        plan.reads = true;
+        if wants_write && let Some(change) = outbox.begin_change() {
+            let ticket = std::mem::take(&mut *lock(&writer.next));
+            return Work::Write(change, ticket);
+        }
+        if writer.is_closing() {
+            return Work::End;
+        }
+        // Reading waits for the retry, too.
+        let until = [due, held].into_iter().flatten().min();
+        writer.gathers.store(plan.gather.1.max(1), Ordering::Relaxed);
+        writer.idle.store(until.is_none(), Ordering::Relaxed);
+        outbox = match until {
+            Some(until) => {
+                let left = until.saturating_duration_since(now);
+                writer.work.wait_timeout(outbox, left).unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => writer.work.wait(outbox).unwrap_or_else(PoisonError::into_inner),
+        };
+        writer.idle.store(false, Ordering::Relaxed);
+    }
+}
+
+fn write(
+    shared: &Shared,
+    plan: &mut Plan,
+    store: &mut dyn Store,
+    change: Change,
+    ticket: &Ticket,
+) -> Result<(), String> {
+    let first = change.records.first().map(|record| record.sequence);
+    let (count, started) = (change.records.len(), Instant::now());
+    let result = store.commit(&change);
+    let now = Instant::now();
+    let submitted = {
+        let mut outbox = lock(&shared.outbox);
+        outbox.end_change(change, &result);
+        match outbox.pending_change() {
+            Pending::Notifications(submitted) => submitted,
+            _ => 0,
+        }
+    };
+    plan.progress = now + PROGRESS_DELAY;
+    plan.gather = (now + ((now - started) / 4).min(GATHERING), if count > 1 { count + submitted } else { 1 });
+    match result {
+        Ok(is_untidy) => {
+            if is_untidy {
+                plan.progress = now;
+            }
+            if let Some(first) = first {
+                ticket.decide(Ok(first));
+                shared.wake_all();
+            }
+            shared.outbox_changed();
+            Ok(())
+        }
+        Err(error) => {
+            let why = with_causes(&error);
+            ticket.decide(Err(Arc::new(error)));
+            Err(why)
+        }
+    }
+}
+
+fn read(shared: &Shared, store: &mut dyn Store, load: &Load) -> Result<(), String> {
+    let records = store.read(load.from, load.max_bytes).map_err(|error| with_causes(&error))?;
+    lock(&shared.outbox).loaded(load, records);
+    // What should have been there and was not is reported.
+    shared.reports.poke();
+    shared.wake_all();
+    Ok(())
+}
+
+/// Tells the host how the store is, as an event and as a log line.
+fn tell(shared: &Shared, kind: EventKind, reason: &str, retry_in: Option<Duration>) {
+    let (level, what) = match kind {
+        EventKind::StoreFailed => (LogLevel::Error, "the outbox's store fails: "),
+        _ => (LogLevel::Warn, ""),
+    };
+    shared.log(level, format_args!("{what}{reason}"));
+    let (host_name, group_id) = (String::new(), Arc::from(""));
+    shared.reports.event(Event { kind, host_name, group_id, reason: one_line(reason), retry_in });
+}
