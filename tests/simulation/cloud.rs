@@ -16,10 +16,17 @@ pub struct Manners {
     pub turns_away: u8,
     pub leaves_connect: u8,
     pub sends_garbage: u8,
+    /// Messages with a multiple of this and one in them, up to 10, are never acknowledged; 0 for none.
+    pub poison: u64,
 }
 
 impl Manners {
-    pub const GOOD: Manners = Manners {
+    /// What is never acknowledged never is.
+    pub fn good(self) -> Manners {
+        Manners { poison: self.poison, ..Manners::GOOD }
+    }
+
+    const GOOD: Manners = Manners {
         drops_acknowledgement: 0,
         repeats_acknowledgement: 0,
         makes_up_acknowledgement: 0,
@@ -28,6 +35,7 @@ impl Manners {
         turns_away: 0,
         leaves_connect: 0,
         sends_garbage: 0,
+        poison: 0,
     };
 
     pub fn draw(random: &mut fastrand::Rng) -> Manners {
@@ -42,6 +50,7 @@ impl Manners {
             turns_away: up_to(40),
             leaves_connect: up_to(40),
             sends_garbage: up_to(5),
+            poison: if random.u8(0..4) == 0 { random.u64(2..12) } else { 0 },
         }
     }
 }
@@ -93,7 +102,10 @@ impl Cloud {
                 if chance(self.manners.makes_up_acknowledgement) {
                     out.push((soon, acknowledgement("MADE-UP")));
                 }
-                if !chance(self.manners.drops_acknowledgement) {
+                let is_poison = |n: u64| self.manners.poison > 0 && n <= 10 && n % self.manners.poison == 1;
+                let numbers = message["payload"].as_array().into_iter().flatten();
+                let poison = numbers.filter_map(|element| element["n"].as_u64()).any(is_poison);
+                if !chance(self.manners.drops_acknowledgement) && !poison {
                     let delay = if chance(self.manners.delays_acknowledgement) { Duration::from_secs(7) } else { soon };
                     out.push((delay, acknowledgement(&id)));
                     if chance(self.manners.repeats_acknowledgement) {
@@ -126,6 +138,11 @@ impl Cloud {
         }
         for element in payload.as_array().expect("an array") {
             let number = element["n"].as_u64().expect("our number");
+            if self.received.binary_search(&number).is_ok() {
+                // After a restart, or alone because its message was split.
+                self.repeated += 1;
+                continue;
+            }
             assert!(
                 self.received.last().is_none_or(|last| *last < number),
                 "{number} came after {:?}",

@@ -2,6 +2,7 @@
 //! driven by one seed. Thousands of odd minutes run in seconds, and a failing one replays exactly.
 
 mod cloud;
+mod disk;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,11 +10,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::World;
 
 /// Seeds per run of the tests.
-const SEEDS: u64 = 3000;
+const SEEDS: u64 = 10_000;
 
-/// Any number of cuts, silences, refusals, expired and renewed tokens, lost, repeated, late and made-up acknowledgements, repeated
-/// commands, slow and missing answers, stops and starts: nothing accepted is lost, nothing unsent is reported
-/// delivered, the order per group holds, each report comes once, every command that can be is answered, and
+/// Any number of cuts, silences, refusals, expired and renewed tokens, lost, repeated, late and made-up acknowledgements,
+/// repeated commands, slow and missing answers, stops and starts, crashes and failures of the store, notifications that
+/// are never acknowledged: nothing accepted is lost, nothing unsent is reported delivered, the order per group holds, each
+/// report comes once, every command that can be is answered, and
 /// the host is called once for each.
 #[test]
 fn every_promise_holds_in_every_history() {
@@ -36,7 +38,12 @@ fn every_promise_holds_in_every_history() {
     if std::env::var_os("NBWSS_SEED").is_none() {
         assert!(totals.sessions > SEEDS * 3 && totals.left_alone > SEEDS, "{totals:?}");
         assert!(
-            totals.repeated > SEEDS && totals.repeated_calls > SEEDS / 10 && totals.timeouts > SEEDS / 10,
+            totals.restarts > SEEDS
+                && totals.poison > SEEDS / 10
+                && totals.expired > SEEDS / 10
+                && totals.repeated > SEEDS
+                && totals.repeated_calls > SEEDS / 10
+                && totals.timeouts > SEEDS / 10,
             "{totals:?}"
         );
     }

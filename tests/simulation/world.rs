@@ -3,6 +3,7 @@
 
 mod attempts;
 mod faults;
+mod notifying;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,13 +11,15 @@ use std::time::{Duration, Instant};
 
 use nbwss::dispatch::{Answer, CallId, Decision, Dispatch, Notice, SessionId, Step, Verdict, Wanted};
 use nbwss::endpoint::{EndpointId, Registry};
-use nbwss::outbox::{Accepted, Outbox, Outcome};
+use nbwss::outbox::{Change, Outbox, Outcome, Store};
 use nbwss::protocol::{Response, ResponseFormat};
 use nbwss::session::{End, Received, Session, Transmit};
 use nbwss::supervisor::{Aftermath, AttemptId, Supervisor};
 use nbwss::{Now, Settings};
 
 use super::cloud::{Cloud, Manners};
+use super::disk::Disk;
+use notifying::Notified;
 
 /// Faults happen until then; afterwards everybody behaves, and everything must come to a good end.
 const CHAOS: Duration = Duration::from_secs(180);
@@ -37,6 +40,11 @@ enum Event {
     /// The peer's close frame, with its code, reaches the connector.
     PeerCloses(AttemptId, u16),
     Notify,
+    /// The writer begins a change, unless the process of that time is gone.
+    Write(u32),
+    /// It is done, likewise.
+    Written(u32),
+    DiskWorks,
     /// The application of this group sends a command.
     Command(usize),
     Respond(CallId, String),
@@ -88,6 +96,10 @@ pub struct Totals {
     pub answered: u64,
     pub repeated_calls: u64,
     pub timeouts: u64,
+    pub restarts: u64,
+    /// Notifications given up because they were never acknowledged, and because their group was away.
+    pub poison: u64,
+    pub expired: u64,
 }
 
 impl Totals {
@@ -100,6 +112,9 @@ impl Totals {
         self.answered += other.answered;
         self.repeated_calls += other.repeated_calls;
         self.timeouts += other.timeouts;
+        self.restarts += other.restarts;
+        self.poison += other.poison;
+        self.expired += other.expired;
     }
 }
 
@@ -119,6 +134,15 @@ pub struct World {
     registry: Registry,
     supervisor: Supervisor,
     outbox: Outbox,
+    /// In half of the histories.
+    disk: Option<Disk>,
+    /// The change that is being written.
+    change: Option<Change>,
+    /// One is being written, or planned.
+    writes: bool,
+    /// Counts the restarts.
+    life: u32,
+    notified: Notified,
     dispatch: Dispatch,
     group_ids: [Arc<str>; 2],
     endpoints: Vec<(EndpointId, usize)>,
@@ -153,6 +177,14 @@ impl World {
         set("exception.ignoreDecoder", random.bool().to_string());
         set("notification.window", random.usize(1..6).to_string());
         set("notification.batchCount", random.usize(1..5).to_string());
+        set("notification.batchBytes", "1024".into());
+        set("notification.maxAttempts", random.usize(2..6).to_string());
+        if random.u8(0..4) == 0 {
+            set("outbox.retention.maxCount", random.usize(1..20).to_string());
+        }
+        set("outbox.store.sync", random.bool().to_string());
+        let disk = random.bool().then(Disk::default);
+        let bytes = if random.bool() { 0 } else { 300 };
         set("connect.backoffBase", random.usize(100..2000).to_string());
         set("connect.maxRetryAfter", random.usize(1..120).to_string());
         set("keepAlive.scheduledRate", random.usize(5..30).to_string());
@@ -168,7 +200,15 @@ impl World {
             last_event: 0,
             registry: Registry::default(),
             supervisor: Supervisor::new(&settings, seed),
-            outbox: Outbox::new(&settings, true),
+            outbox: match disk {
+                Some(_) => Outbox::restored(&settings, true, &Disk::default().load().expect("an empty store")),
+                None => Outbox::new(&settings, true),
+            },
+            disk,
+            change: None,
+            writes: false,
+            life: 0,
+            notified: Notified { bytes, ..Notified::default() },
             dispatch: Dispatch::new(&settings, Wanted { audit: true, cancel: true }),
             settings,
             group_ids: GROUPS.map(Arc::from),
@@ -197,6 +237,10 @@ impl World {
             let at = world.in_chaos();
             world.schedule(at, Event::Notify);
         }
+        // What is never acknowledged shows by others that are.
+        for second in 0..40 {
+            world.schedule(CHAOS + Duration::from_secs(5 * second), Event::Notify);
+        }
         for _ in 0..world.random.usize(0..80) {
             let (at, group) = (world.in_chaos(), world.random.usize(0..2));
             world.schedule(at, Event::Command(group));
@@ -217,7 +261,7 @@ impl World {
     }
 
     fn now(&self) -> Now {
-        Now { instant: self.start + self.at, epoch_seconds: 1_700_000_000 }
+        Now { instant: self.start + self.at, epoch_seconds: World::epoch(self.at) }
     }
 
     fn in_chaos(&mut self) -> Duration {
@@ -286,17 +330,9 @@ impl World {
                 assert!(*open >= 0, "an end without an arrival");
             }
         }
-        while let Some(report) = self.outbox.poll_report() {
-            let group = GROUPS.iter().position(|id| **id == *report.group_id).expect("a known group");
-            for sequence in report.first..=report.last {
-                let before = self.reports.insert((group, sequence), report.outcome);
-                assert_eq!(before, None, "two reports for {sequence} in {group}");
-                assert_eq!(report.outcome, Outcome::Delivered);
-                let seen = self.clouds[group].received.binary_search(&sequence).is_ok();
-                assert!(seen, "{sequence} is reported delivered but never came");
-            }
-            self.outbox.report_told(&report);
-        }
+        self.outbox.expire(now.epoch_seconds);
+        self.pump_reports();
+        self.pump_store();
     }
 
     fn group_of(&self, endpoint: EndpointId) -> usize {
@@ -359,11 +395,14 @@ impl World {
             Event::Lost(id) => self.end(id, &End::Lost("reset".into())),
             Event::Closed(id) => self.end(id, &End::Stopped),
             Event::PeerCloses(id, code) => self.end(id, &End::PeerClosed { code, reason: String::new() }),
-            Event::Notify => {
-                let number = self.totals.accepted + 1;
-                let accepted = self.outbox.accept(0, format!("{{\"n\":{number}}}").into()).expect("room for all");
-                assert_eq!(accepted, Accepted::As(number));
-                self.totals.accepted = number;
+            Event::Notify => self.notify(),
+            Event::Write(life) if life == self.life => self.write(),
+            Event::Written(life) if life == self.life => self.written(),
+            Event::Write(_) | Event::Written(_) => {}
+            Event::DiskWorks => {
+                if let Some(disk) = &mut self.disk {
+                    disk.fails = false;
+                }
             }
             Event::Command(group) => self.ask(group),
             Event::Respond(call, id) => {
@@ -456,14 +495,7 @@ impl World {
 
     /// After a long calm: everything has arrived, was told, and is answered.
     fn judge(&mut self) {
-        assert!(self.outbox.is_idle(), "{:?} after {:?} of calm", self.outbox.counts(), END - CHAOS);
-        for (group, cloud) in self.clouds.iter().enumerate() {
-            let all: Vec<u64> = (1..=self.totals.accepted).collect();
-            assert_eq!(cloud.received, all, "what the application of group {group} has");
-            self.totals.repeated += cloud.repeated;
-        }
-        self.totals.delivered = self.reports.len() as u64;
-        assert_eq!(self.totals.delivered, self.totals.accepted * 2);
+        self.judge_notifications();
         assert!(self.audited.values().all(|open| *open == 0), "the audit has arrivals without an end");
         for connection in self.connections.values() {
             assert!(connection.open.is_some() || self.at < CHAOS, "no session in calm");

@@ -8,7 +8,7 @@ use nbwss::endpoint::EndpointId;
 use nbwss::session::{End, Session};
 use nbwss::supervisor::{Action, Aftermath, AttemptId};
 
-use super::{Connection, Dialling, Event, World};
+use super::{Connection, Dialling, Event, GROUPS, World};
 
 impl World {
     pub(super) fn carry_out(&mut self, action: Action) {
@@ -81,6 +81,7 @@ impl World {
         self.trace.push(format!("{:?} end {end}", self.at));
         if let Some(open) = connection.open {
             self.dispatch.close(open);
+            self.outbox.connection_closed(GROUPS[connection.group]);
         }
         let aftermath = match end {
             _ if connection.closing => Aftermath::Retry, // as above

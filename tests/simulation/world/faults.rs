@@ -8,7 +8,7 @@ use nbwss::endpoint::{Details, Endpoint, EndpointId};
 use nbwss::supervisor::AttemptId;
 
 use super::{Event, GROUPS, Wire, World};
-use crate::cloud::{self, Manners};
+use crate::cloud;
 
 impl World {
     pub(super) fn add_endpoint(&mut self, group: usize) {
@@ -47,7 +47,7 @@ impl World {
 
     pub(super) fn fault(&mut self) {
         let now = self.now().instant;
-        let kind = self.random.u8(0..16);
+        let kind = self.random.u8(0..19);
         self.trace.push(format!("{:?} fault {kind}", self.at));
         let ids: Vec<AttemptId> = self.connections.keys().copied().collect();
         let victim = self.random.choice(&ids).copied();
@@ -109,6 +109,9 @@ impl World {
                     self.supervisor.set_priority(now, GROUPS[group], endpoint.id, priority);
                 }
             }
+            (16, _) => self.restart(false),
+            (17, _) => self.restart(true),
+            (18, _) => self.disk_fails(),
             _ => {}
         }
     }
@@ -147,7 +150,10 @@ impl World {
     pub(super) fn calm(&mut self) {
         self.intervened = true;
         self.down.clear();
-        self.clouds.iter_mut().for_each(|cloud| cloud.manners = Manners::GOOD);
+        if let Some(disk) = &mut self.disk {
+            disk.fails = false;
+        }
+        self.clouds.iter_mut().for_each(|cloud| cloud.manners = cloud.manners.good());
         self.stale.clone().into_iter().for_each(|endpoint| self.renew_token(endpoint));
         self.deactivated.clone().into_iter().for_each(|endpoint| self.set_active(endpoint, true));
         let now = self.now().instant;
