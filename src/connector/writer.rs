@@ -1,5 +1,6 @@
 //! The thread that has the store: it writes what is accepted, many at a time, and reads what groups send next.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use super::shared::Shared;
 use super::sync::lock;
 use crate::error::{Error, with_causes};
 use crate::outbox::{Change, Load, Outbox, Pending, Store};
+use crate::panics;
 
 /// How far groups have come is written this long after the last change: a crash has as much repeated.
 const PROGRESS_DELAY: Duration = Duration::from_millis(100);
@@ -69,6 +71,7 @@ fn refusal(error: &Error) -> Error {
             let why = format!("the notification is not accepted: {}", with_causes(error));
             Error::Store { path: path.clone(), why, source: None }
         }
+        Error::Panic(text) => Error::Panic(text.clone()),
         _ => closed(),
     }
 }
@@ -225,7 +228,7 @@ fn write(
 ) -> Result<(), String> {
     let first = change.records.first().map(|record| record.sequence);
     let (count, started) = (change.records.len(), Instant::now());
-    let result = store.commit(&change);
+    let result = guarded(|| store.commit(&change));
     let now = Instant::now();
     let submitted = {
         let mut outbox = lock(&shared.outbox);
@@ -258,12 +261,17 @@ fn write(
 }
 
 fn read(shared: &Shared, store: &mut dyn Store, load: &Load) -> Result<(), String> {
-    let records = store.read(load.from, load.max_bytes).map_err(|error| with_causes(&error))?;
+    let records = guarded(|| store.read(load.from, load.max_bytes)).map_err(|error| with_causes(&error))?;
     lock(&shared.outbox).loaded(load, records);
     // What should have been there and was not is reported.
     shared.reports.poke();
     shared.wake_all();
     Ok(())
+}
+
+/// A database that breaks its own rules is a failure like another.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| Err(Error::Panic(panics::text_of(&*payload))))
 }
 
 /// Tells the host how the store is, as an event and as a log line.

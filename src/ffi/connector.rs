@@ -73,6 +73,8 @@ pub struct nbwss_stats {
     pub answers_missing: u64,
     /// Inline request callbacks that took longer than `dispatch.inlineLimit`.
     pub callbacks_blocked: u64,
+    /// All notifications with a smaller sequence number are safe in `outbox.store.path`; 0 without one.
+    pub notifications_stored_before: u64,
 }
 
 // SAFETY: repr(C), begins with struct_size, all fields may be zero.
@@ -107,7 +109,8 @@ unsafe impl Growing for nbwss_health {}
 /// started: it takes endpoints and notifications and dials nobody.
 ///
 /// `*connector` is to be destroyed with `nbwss_connector_destroy`. Returns `NBWSS_IO` or `NBWSS_TLS` where a file of
-/// the settings `tls.*` cannot be used, an `NBWSS_STORE...` status for `endpoint.store.path`, `NBWSS_INVALID_VALUE` for
+/// the settings `tls.*` cannot be used, an `NBWSS_STORE...` status for `endpoint.store.path` and
+/// `outbox.store.path`, `NBWSS_INVALID_VALUE` for
 /// settings that do not go together, and `NBWSS_IO` where threads cannot be made.
 ///
 /// A process that becomes a daemon by `fork` must do so before the first call of `nbwss_options_new`.
@@ -194,6 +197,7 @@ pub unsafe extern "C" fn nbwss_connector_stats(
             answers_late: calls.late,
             answers_missing: calls.missing,
             callbacks_blocked: totals.blocked_callbacks,
+            notifications_stored_before: totals.saved_before,
         });
         Ok(())
     })
@@ -231,7 +235,7 @@ pub unsafe extern "C" fn nbwss_connector_wait(connector: *mut nbwss_connector, t
 
 /// Ends everything, within the setting `shutdown.timeout` whatever the network or a callback does: requests in
 /// flight are answered with 503, sessions closed, notifications without an acknowledgement reported as
-/// abandoned. After `NBWSS_OK` the handle is dead, all threads have ended, and no callback runs or will run.
+/// abandoned, or as kept in `outbox.store.path`. After `NBWSS_OK` the handle is dead, all threads have ended, and no callback runs or will run.
 /// NULL is nothing to do.
 ///
 /// Returns `NBWSS_TIMEOUT` where a callback of the host has not returned: no other will be begun, and the

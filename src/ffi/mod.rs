@@ -11,6 +11,7 @@ mod callback;
 mod connector;
 mod endpoint;
 mod endpoints;
+mod group;
 mod handle;
 mod inspection;
 mod last_error;

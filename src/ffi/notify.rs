@@ -1,5 +1,7 @@
 //! `nbwss_job`, `nbwss_image`: notifications in.
 
+use std::ffi::CStr;
+
 use super::boundary;
 use super::connector::nbwss_connector;
 use super::handle;
@@ -9,6 +11,7 @@ use super::str::nbwss_str;
 use crate::connector::Connector;
 use crate::error::Error;
 use crate::protocol::notification::{Image, Job};
+use crate::time::epoch_seconds;
 
 /// What is known of a job. A job is announced when it starts, in whatever state it then is, and when it is
 /// `DONE`, failed or not. Names other than those shown pass through. Start from `NBWSS_JOB_INIT`.
@@ -82,12 +85,36 @@ unsafe fn notify(
     })
 }
 
-/// Accepts a job notification for every server group that has an endpoint. Never waits for the network.
+/// As the library has it, with texts of the host's.
+///
+/// # Safety
+/// The texts are readable for `'a`.
+unsafe fn job_of<'a>(job: &nbwss_job) -> Result<Job<'a>, Error> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        Ok(Job {
+            schedule_type: job.schedule_type.text("scheduleType")?,
+            client_name: job.client_name.text("clientName")?,
+            status: job.status,
+            start_time: job.start_time,
+            state: job.state.text("state")?,
+            policy_name: job.policy_name.text("policyName")?,
+            parent_job_id: job.parent_job_id,
+            job_id: job.job_id,
+            policy_type: job.policy_type.text("policyType")?,
+            job_type: job.job_type.text("jobType")?,
+        })
+    }
+}
+
+/// Accepts a job notification for every server group that has an endpoint (or had one, in an earlier process with the
+/// same `outbox.store.path`). Never waits for the network; with a store it waits for the disk, unless
+/// `outbox.store.sync` is off, and at a limit as long as `outbox.fullWait` allows.
 ///
 /// After `NBWSS_OK` it is delivered at least once to each of these groups, in the order accepted, or reported
 /// as abandoned; `*sequence` (may be NULL) is its number in the delivery reports. Returns
-/// `NBWSS_INVALID_NOTIFICATION` (the last error names the field), `NBWSS_NO_ENDPOINT`, or `NBWSS_QUEUE_FULL`
-/// at `outbox.maxCount` or `outbox.maxBytes`.
+/// `NBWSS_INVALID_NOTIFICATION` (the last error names the field), `NBWSS_NO_ENDPOINT`, `NBWSS_QUEUE_FULL` at
+/// `outbox.maxCount` or `outbox.maxBytes`, or `NBWSS_STORE` where it cannot be stored: it is not accepted then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbwss_notify_job(
     connector: *mut nbwss_connector,
@@ -95,23 +122,72 @@ pub unsafe extern "C" fn nbwss_notify_job(
     sequence: *mut u64,
 ) -> nbwss_status {
     // SAFETY: a place for a number and a struct with readable texts, by the header.
+    unsafe { notify(connector, sequence, |connector| connector.notify_job(&job_of(&ptr::read("job", job)?)?)) }
+}
+
+/// One step in the life of a job whose struct the host keeps.
+unsafe fn step(
+    connector: *mut nbwss_connector,
+    job: *mut nbwss_job,
+    sequence: *mut u64,
+    state: &'static CStr,
+    status: i64,
+) -> nbwss_status {
+    // SAFETY: a place for a number and a struct with readable texts, by the header.
     unsafe {
         notify(connector, sequence, |connector| {
-            let job = ptr::read("job", job)?;
-            connector.notify_job(&Job {
-                schedule_type: job.schedule_type.text("scheduleType")?,
-                client_name: job.client_name.text("clientName")?,
-                status: job.status,
-                start_time: job.start_time,
-                state: job.state.text("state")?,
-                policy_name: job.policy_name.text("policyName")?,
-                parent_job_id: job.parent_job_id,
-                job_id: job.job_id,
-                policy_type: job.policy_type.text("policyType")?,
-                job_type: job.job_type.text("jobType")?,
-            })
+            let mut now = ptr::read("job", job)?;
+            now.state = nbwss_str::literal(state);
+            now.status = status;
+            if now.start_time == 0 {
+                now.start_time = epoch_seconds();
+            }
+            if now.parent_job_id == 0 {
+                now.parent_job_id = now.job_id;
+            }
+            let accepted = connector.notify_job(&job_of(&now)?)?;
+            job.write(now);
+            Ok(accepted)
         })
     }
+}
+
+/// Tells that a job waits. The simple way to tell the life of a job: keep one `nbwss_job` from its beginning to its end,
+/// fill in what it is, and give it to `nbwss_job_queued`, `nbwss_job_active` and `nbwss_job_done`, those that apply.
+/// They fill in `state`, `status`, `start_time` (now, unless it is set) and `parent_job_id` (`job_id`, unless it is set).
+///
+/// Otherwise as `nbwss_notify_job`. Unless this returns `NBWSS_OK`, `*job` is as it was.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_job_queued(
+    connector: *mut nbwss_connector,
+    job: *mut nbwss_job,
+    sequence: *mut u64,
+) -> nbwss_status {
+    // SAFETY: by the header.
+    unsafe { step(connector, job, sequence, c"QUEUED", 0) }
+}
+
+/// Tells that a job runs. Otherwise as `nbwss_job_queued`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_job_active(
+    connector: *mut nbwss_connector,
+    job: *mut nbwss_job,
+    sequence: *mut u64,
+) -> nbwss_status {
+    // SAFETY: by the header.
+    unsafe { step(connector, job, sequence, c"ACTIVE", 0) }
+}
+
+/// Tells that a job has ended, with this status: 0 for success. Otherwise as `nbwss_job_queued`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_job_done(
+    connector: *mut nbwss_connector,
+    job: *mut nbwss_job,
+    status: i64,
+    sequence: *mut u64,
+) -> nbwss_status {
+    // SAFETY: by the header.
+    unsafe { step(connector, job, sequence, c"DONE", status) }
 }
 
 /// Accepts an image notification. Otherwise as `nbwss_notify_job`.

@@ -3,7 +3,7 @@
 use cbindgen::{Config, DocumentationStyle, Language, Style};
 
 /// The files that have something to export, in the order a reader wants them.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "str",
     "status",
     "last_error",
@@ -11,6 +11,7 @@ const SOURCES: [&str; 12] = [
     "callback",
     "options",
     "connector",
+    "group",
     "endpoint",
     "endpoints",
     "inspection",
@@ -41,6 +42,8 @@ const INTRODUCTION: &str = r#"/*
  * Threads    Any function may be called from any thread. These wait, and only these: nbwss_connector_drain, _wait
  *            and _destroy; nbwss_endpoint_validate, _diagnose and _add_url and nbwss_endpoints_fetch, for the
  *            network. With endpoint.store.path, functions that change endpoints wait for the disk.
+ *            nbwss_notify_* and nbwss_job_* wait for the disk with outbox.store.path, and for space with
+ *            outbox.fullWait.
  *
  * Callbacks          thread                may block     may call
  *   on_request       nbwss-call-N          yes           all but those that wait
@@ -64,7 +67,8 @@ const TRAILER: &str = r#"
 /* Initial values. */
 #define NBWSS_STR_INIT { NULL, 0 }
 #define NBWSS_DRAINED_INIT { sizeof(nbwss_drained), 0, 0, 0 }
-#define NBWSS_STATS_INIT { sizeof(nbwss_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define NBWSS_STATS_INIT { sizeof(nbwss_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define NBWSS_GROUP_COUNTS_INIT { sizeof(nbwss_group_counts), 0, 0, 0, 0, 0, 0, 0, 0 }
 #define NBWSS_HEALTH_INIT { sizeof(nbwss_health), 0, 0, 0, 0, 0 }
 #define NBWSS_TLS_INIT \
   { sizeof(nbwss_tls), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT }
@@ -128,6 +132,15 @@ static inline nbwss_status nbwss_group_start(nbwss_connector *connector, const c
 
 static inline nbwss_status nbwss_group_stop(nbwss_connector *connector, const char *group_id) {
   return nbwss_group_stop_n(connector, nbwss_str_z(group_id));
+}
+
+static inline nbwss_status nbwss_group_stats(nbwss_connector *connector, const char *group_id,
+                                                nbwss_group_counts *stats) {
+  return nbwss_group_stats_n(connector, nbwss_str_z(group_id), stats);
+}
+
+static inline nbwss_status nbwss_group_forget(nbwss_connector *connector, const char *group_id) {
+  return nbwss_group_forget_n(connector, nbwss_str_z(group_id));
 }
 
 static inline nbwss_status nbwss_endpoint_add_json(nbwss_connector *connector, const char *json) {
