@@ -39,6 +39,8 @@ pub mod session;
 #[forbid(unsafe_code)]
 pub mod settings;
 #[forbid(unsafe_code)]
+mod store;
+#[forbid(unsafe_code)]
 pub mod supervisor;
 #[forbid(unsafe_code)]
 mod time;

@@ -206,7 +206,10 @@ fn lead_through(scratch: &Scratch, command: Command) {
     dialog.ok("add");
     dialog.refused("add", &["NBWSS_DUPLICATE_ENDPOINT", HOST]);
     let listed = dialog.ok("list");
-    assert_has(&listed, &[HOST, "ACTIVATED, DISCONNECTED since 2", "dialled   0 times", "accepted certificate authority"]);
+    assert_has(
+        &listed,
+        &[HOST, "ACTIVATED, DISCONNECTED since 2", "dialled   0 times", "accepted certificate authority"],
+    );
     assert_has(&dialog.ok("health"), &["well: 0 of 0 groups", "1 of 1 endpoints"]);
     dialog.ok("start");
     dialog.event("established");

@@ -39,6 +39,8 @@ pub enum Cause {
     Stopped,
     /// A bug of the library.
     Internal,
+    /// The database of notifications.
+    Store,
 }
 
 impl Cause {

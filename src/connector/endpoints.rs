@@ -94,8 +94,7 @@ impl Connector {
             }
         }
         shared.control_changed.notify_one();
-        shared.reports.poke();
-        shared.outbox_changed();
+        shared.notifications_settled();
         Ok(())
     }
 

@@ -37,8 +37,8 @@ pub use crate::transport::{Certificate, Phase, Step};
 use crate::transport::{Dialer, HostDial, Trust};
 pub use cause::Cause;
 pub use host::{
-    AuditRecord, ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, GroupStats, Health, Host, LogLevel,
-    LogLine, Stats, Trouble, Wants,
+    AuditRecord, ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, GroupStats, Health, Host,
+    LogLevel, LogLine, Stats, Trouble, Wants,
 };
 use host_dial::HostDialler;
 pub use inspection::Inspection;
@@ -224,8 +224,6 @@ impl Connector {
         let policy = Policy::parse(rules).map_err(|why| Error::InvalidPolicy(why.to_string()))?;
         self.open()?.dispatch(|dispatch| dispatch.set_policy(policy));
         Ok(())
-    }
-
     }
 
     /// After [`Connector::stop`]: waits until every session has ended.

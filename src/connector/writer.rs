@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::cause::Cause;
 use super::host::{Event, EventKind, LogLevel, one_line};
 use super::shared::Shared;
 use super::sync::lock;
@@ -282,5 +283,13 @@ fn tell(shared: &Shared, kind: EventKind, reason: &str, retry_in: Option<Duratio
     };
     shared.log(level, format_args!("{what}{reason}"));
     let (host_name, group_id) = (String::new(), Arc::from(""));
-    shared.reports.event(Event { kind, host_name, group_id, reason: one_line(reason), retry_in });
+    shared.reports.event(Event {
+        kind,
+        host_name,
+        group_id,
+        cause: Cause::Store,
+        code: 0,
+        reason: one_line(reason),
+        retry_in,
+    });
 }

@@ -128,6 +128,8 @@ pub enum nbwss_cause {
     NBWSS_CAUSE_STOPPED = 14,
     /// A bug of the library.
     NBWSS_CAUSE_INTERNAL = 15,
+    /// The database of notifications.
+    NBWSS_CAUSE_STORE = 16,
 }
 
 impl From<Cause> for nbwss_cause {
@@ -149,6 +151,7 @@ impl From<Cause> for nbwss_cause {
             Cause::Protocol => nbwss_cause::NBWSS_CAUSE_PROTOCOL,
             Cause::Stopped => nbwss_cause::NBWSS_CAUSE_STOPPED,
             Cause::Internal => nbwss_cause::NBWSS_CAUSE_INTERNAL,
+            Cause::Store => nbwss_cause::NBWSS_CAUSE_STORE,
         }
     }
 }
