@@ -19,6 +19,7 @@ need tinyproxy tinyproxy
 need microsocks microsocks
 need ip iproute2
 need iptables iptables
+need strace strace
 need prlimit util-linux
 # What clang's -fsanitize=address links; gcc brings its own.
 [[ -e $(clang -print-file-name=libclang_rt.asan-x86_64.a 2>/dev/null) ]] || missing+=(libclang-rt-dev)

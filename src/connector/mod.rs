@@ -252,12 +252,16 @@ impl Connector {
     /// As for [`Connector::start`].
     pub fn stats(&self) -> Result<Stats, Error> {
         let shared = self.open()?;
+        let (notifications, saved_before) = {
+            let outbox = lock(&shared.outbox);
+            (outbox.counts(), outbox.saved())
+        };
         Ok(Stats {
-            notifications: lock(&shared.outbox).counts(),
+            notifications,
             calls: shared.dispatch(|dispatch| dispatch.counts()),
             blocked_callbacks: shared.watchdog.told(),
             sessions: shared.sessions(),
-            saved_before: lock(&shared.outbox).saved(),
+            saved_before,
         })
     }
 

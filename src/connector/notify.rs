@@ -9,9 +9,12 @@ use super::shared::Shared;
 use super::sync::{lock, on_our_thread, wait_until};
 use super::{Connector, refuse_on_our_thread};
 use crate::error::Error;
-use crate::outbox::Accepted;
+use crate::outbox::{Accepted, Outbox};
 use crate::protocol::notification::{self, Image, Job};
 use crate::time::{self, Now};
+
+/// A store that has not caught up by then is not waited for.
+const CATCHING_UP: Duration = Duration::from_secs(5);
 
 impl Connector {
     /// Accepts a job notification for every server group there is. Never waits for the network; with a store it
@@ -43,11 +46,13 @@ impl Connector {
     fn notify(&self, element: String) -> Result<u64, Error> {
         let shared = self.open()?;
         let (element, epoch_seconds): (Arc<str>, _) = (element.into(), time::epoch_seconds());
-        if !shared.settings.outbox_full_wait.is_zero() && !on_our_thread() {
+        let mut outbox = lock(&shared.outbox);
+        if (!shared.settings.outbox_full_wait.is_zero() || outbox.is_behind()) && !on_our_thread() {
+            drop(outbox);
             shared.wait_for_space(element.len());
             self.open()?;
+            outbox = lock(&shared.outbox);
         }
-        let mut outbox = lock(&shared.outbox);
         let accepted = outbox.accept(epoch_seconds, element)?;
         let sequence = match accepted {
             Accepted::As(sequence) => {
@@ -126,13 +131,17 @@ impl Connector {
 }
 
 impl Shared {
-    /// Waits until a notification of so many bytes would not be refused for lack of space, or as long as is allowed.
+    /// Waits until the store has caught up and a notification of so many bytes would not be refused for lack of space,
+    /// or as long as is allowed.
     fn wait_for_space(&self, bytes: usize) {
-        let deadline = Instant::now() + self.settings.outbox_full_wait;
+        let wait = |timeout: Duration, ready: &dyn Fn(&Outbox) -> bool| {
+            let ready = |outbox: &mut Outbox| self.is_closing() || ready(outbox);
+            wait_until(&self.outbox, &self.outbox_settled, Instant::now() + timeout, ready);
+        };
         self.space_waiters.fetch_add(1, Ordering::AcqRel);
-        wait_until(&self.outbox, &self.outbox_settled, deadline, |outbox| {
-            !matches!(outbox.admits(bytes), Err(Error::QueueFull { .. })) || self.is_closing()
-        });
+        wait(CATCHING_UP, &|outbox| !outbox.is_behind());
+        let is_full = |outbox: &Outbox| matches!(outbox.admits(bytes), Err(Error::QueueFull { .. }));
+        wait(self.settings.outbox_full_wait, &|outbox| !is_full(outbox));
         self.space_waiters.fetch_sub(1, Ordering::AcqRel);
     }
 

@@ -207,7 +207,9 @@ fn next(shared: &Shared, writer: &Writer, plan: &mut Plan) -> Work {
         }
         // Reading waits for the retry, too.
         let until = [due, held].into_iter().flatten().min();
-        writer.gathers.store(plan.gather.1.max(1), Ordering::Relaxed);
+        // The first is always told: it may be alone.
+        let gathers = if matches!(pending, Pending::Notifications(_)) { plan.gather.1 } else { 1 };
+        writer.gathers.store(gathers, Ordering::Relaxed);
         writer.idle.store(until.is_none(), Ordering::Relaxed);
         outbox = match until {
             Some(until) => {

@@ -100,7 +100,10 @@ impl Store for Disk {
 
     fn read(&mut self, from: u64, max_bytes: usize) -> Result<Vec<Record>, Error> {
         self.store.read(|transaction| {
-            let table = transaction.open_table(RECORDS)?;
+            let table = match transaction.open_table(RECORDS) {
+                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                table => table?,
+            };
             let start = table.range(..=from)?.next_back().transpose()?.map_or(from, |(first, _)| first.value());
             let (mut records, mut bytes) = (Vec::new(), 0);
             for chunk in table.range(start..)? {

@@ -9,6 +9,9 @@ use super::store::Change;
 use super::{Accepted, Outbox, collapse, entry};
 use crate::error::{Error, with_causes};
 
+/// Where accepting at once ends and waiting for the disk begins.
+const MAX_UNSAVED_BYTES: u64 = 4 << 20;
+
 /// What is on its way to the store.
 #[derive(Debug)]
 pub(super) struct Saving {
@@ -94,6 +97,11 @@ impl Saving {
     /// What comes after the change that is being written, if one is.
     pub(super) fn changing(&self) -> Option<(u64, u64)> {
         self.changing.map(|changing| (changing.end, changing.offset))
+    }
+
+    /// More was accepted at once than is good to have in memory only.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.sync && self.failure.is_none() && !self.closed && self.bytes() > MAX_UNSAVED_BYTES
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
@@ -226,6 +234,11 @@ impl Outbox {
             self.books.settle(&group_id, group, run, Outcome::Damaged);
         }
         collapse(&self.limits, &mut self.books, &group_id, group);
+    }
+
+    /// Whether the store is so far behind that callers should wait for it.
+    pub fn is_behind(&self) -> bool {
+        self.saving.as_ref().is_some_and(Saving::is_behind)
     }
 
     /// Whether there is something to read for the group.
