@@ -152,6 +152,9 @@ enum nbwss_delivery_outcome
   NBWSS_DELIVERED = 0,
   /// Given up; `reason` says why. It may have arrived.
   NBWSS_ABANDONED = 1,
+  /// Not acknowledged when the connector was destroyed, and kept in `outbox.store.path`: the next connector with
+  /// that store goes on with it, and its report has the same sequence number.
+  NBWSS_KEPT = 2,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -553,6 +556,8 @@ typedef struct nbwss_stats {
   uint64_t answers_missing;
   /// Inline request callbacks that took longer than `dispatch.inlineLimit`.
   uint64_t callbacks_blocked;
+  /// All notifications with a smaller sequence number are safe in `outbox.store.path`; 0 without one.
+  uint64_t notifications_stored_before;
 } nbwss_stats;
 
 /// How the server groups are connected. Start from `NBWSS_HEALTH_INIT`.
@@ -940,7 +945,7 @@ nbwss_status nbwss_connector_wait(struct nbwss_connector *connector, uint32_t ti
 
 /// Ends everything, within the setting `shutdown.timeout` whatever the network or a callback does: requests in
 /// flight are answered with 503, sessions closed, notifications without an acknowledgement reported as
-/// abandoned. After `NBWSS_OK` the handle is dead, all threads have ended, and no callback runs or will run.
+/// abandoned, or as kept in `outbox.store.path`. After `NBWSS_OK` the handle is dead, all threads have ended, and no callback runs or will run.
 /// NULL is nothing to do.
 ///
 /// Returns `NBWSS_TIMEOUT` where a callback of the host has not returned: no other will be begun, and the
@@ -1146,11 +1151,29 @@ nbwss_status nbwss_inspection_free(struct nbwss_inspection *inspection);
 ///
 /// After `NBWSS_OK` it is delivered at least once to each of these groups, in the order accepted, or reported
 /// as abandoned; `*sequence` (may be NULL) is its number in the delivery reports. Returns
-/// `NBWSS_INVALID_NOTIFICATION` (the last error names the field), `NBWSS_NO_ENDPOINT`, or `NBWSS_QUEUE_FULL`
-/// at `outbox.maxCount` or `outbox.maxBytes`.
+/// `NBWSS_INVALID_NOTIFICATION` (the last error names the field), `NBWSS_NO_ENDPOINT`, `NBWSS_QUEUE_FULL` at
+/// `outbox.maxCount` or `outbox.maxBytes`, or `NBWSS_STORE` where it cannot be stored: it is not accepted then.
 nbwss_status nbwss_notify_job(struct nbwss_connector *connector,
                               const struct nbwss_job *job,
                               uint64_t *sequence);
+
+/// Tells that a job waits. The simple way to tell the life of a job: keep one `nbwss_job` from its beginning to its end,
+/// fill in what it is, and give it to `nbwss_job_queued`, `nbwss_job_active` and `nbwss_job_done`, those that apply.
+/// They fill in `state`, `status`, `start_time` (now, unless it is set) and `parent_job_id` (`job_id`, unless it is set).
+///
+/// Otherwise as `nbwss_notify_job`. Unless this returns `NBWSS_OK`, `*job` is as it was.
+nbwss_status nbwss_job_queued(struct nbwss_connector *connector,
+                              struct nbwss_job *job,
+                              uint64_t *sequence);
+
+/// Tells that a job runs. Otherwise as `nbwss_job_queued`.
+nbwss_status nbwss_job_active(struct nbwss_connector *connector, struct nbwss_job *job, uint64_t *sequence);
+
+/// Tells that a job has ended, with this status: 0 for success. Otherwise as `nbwss_job_queued`.
+nbwss_status nbwss_job_done(struct nbwss_connector *connector,
+                            struct nbwss_job *job,
+                            int64_t status,
+                            uint64_t *sequence);
 
 /// Accepts an image notification. Otherwise as `nbwss_notify_job`.
 nbwss_status nbwss_notify_image(struct nbwss_connector *connector,
@@ -1295,6 +1318,15 @@ static inline nbwss_status nbwss_group_start(nbwss_connector *connector, const c
 
 static inline nbwss_status nbwss_group_stop(nbwss_connector *connector, const char *group_id) {
   return nbwss_group_stop_n(connector, nbwss_str_z(group_id));
+}
+
+static inline nbwss_status nbwss_group_stats(nbwss_connector *connector, const char *group_id,
+                                                nbwss_group_counts *stats) {
+  return nbwss_group_stats_n(connector, nbwss_str_z(group_id), stats);
+}
+
+static inline nbwss_status nbwss_group_forget(nbwss_connector *connector, const char *group_id) {
+  return nbwss_group_forget_n(connector, nbwss_str_z(group_id));
 }
 
 static inline nbwss_status nbwss_endpoint_add_json(nbwss_connector *connector, const char *json) {

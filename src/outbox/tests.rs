@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Accepted, Outbox, Outcome, Report};
+use super::{Accepted, GroupCounts, Outbox, Outcome, Report};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::time::Now;
@@ -162,4 +162,152 @@ fn whatever_is_left_is_reported_once() {
     let expected = [report(1, 2, Outcome::Delivered), report(3, 5, Outcome::GroupRemoved)];
     assert_eq!(reports, expected);
     assert!(matches!(accept(&mut outbox, &element(6)), Err(Error::NoEndpoint)));
+}
+
+/// Sends and ignores until the group has nothing more to say, then lets the time of one acknowledgement pass.
+fn ignored(outbox: &mut Outbox, group: &str, start: Instant, seconds: &mut u64) -> Vec<(String, Vec<u64>)> {
+    let sent =
+        std::iter::from_fn(|| outbox.poll_transmit(at(start, *seconds * 1000), group)).map(|m| read(&m)).collect();
+    *seconds += 5;
+    sent
+}
+
+#[test]
+fn one_that_is_never_acknowledged_is_found_in_its_message_and_given_up_and_the_rest_is_delivered() {
+    let (mut outbox, group) = outbox(|s| (s.batch_count, s.window, s.max_attempts) = (4, 1, 3));
+    for number in 1..=9 {
+        accept(&mut outbox, &element(number)).unwrap();
+    }
+    let (start, mut seconds) = (Instant::now(), 0);
+    let mut attempts = 0;
+    while !outbox.is_idle() && seconds < 1000 {
+        for (id, numbers) in ignored(&mut outbox, &group, start, &mut seconds) {
+            attempts += u32::from(numbers.contains(&3));
+            if !numbers.contains(&3) {
+                outbox.acknowledge(&group, &id);
+            }
+        }
+        while let Some(report) = outbox.poll_report() {
+            let expected = if report.first == 3 { Outcome::NeverAcknowledged } else { Outcome::Delivered };
+            assert_eq!(report.outcome, expected);
+            outbox.report_told(&report);
+        }
+    }
+    assert_eq!((outbox.counts().delivered, outbox.counts().abandoned), (8, 1));
+    assert!(attempts < 20, "{attempts}");
+}
+
+#[test]
+fn a_peer_that_acknowledges_nothing_loses_nothing() {
+    let (mut outbox, group) = outbox(|s| (s.batch_count, s.max_attempts) = (1, 2));
+    for number in 1..=100 {
+        accept(&mut outbox, &element(number)).unwrap();
+    }
+    let (start, mut seconds) = (Instant::now(), 0);
+    for _ in 0..50 {
+        ignored(&mut outbox, &group, start, &mut seconds);
+    }
+    assert_eq!(outbox.counts().pending, 100);
+    assert!(outbox.group_counts(&group).unwrap().in_flight <= 16, "suspects do not open the window without end");
+    let mut received = Vec::new();
+    while !outbox.is_idle() && seconds < 1000 {
+        for (id, numbers) in ignored(&mut outbox, &group, start, &mut seconds) {
+            received.extend(numbers);
+            outbox.acknowledge(&group, &id);
+        }
+        while let Some(report) = outbox.poll_report() {
+            assert_eq!(report.outcome, Outcome::Delivered);
+            outbox.report_told(&report);
+        }
+    }
+    assert_eq!(received, (1..=100).collect::<Vec<u64>>());
+}
+
+#[test]
+fn what_is_too_much_for_a_group_that_is_away_is_let_go_with_a_report_and_only_that() {
+    let cases: [(fn(&mut Settings), &str); 3] = [
+        (|s| s.retention_max_age = Duration::from_secs(6), "outbox.retention.maxAge"),
+        (|s| s.retention_max_count = 4, "outbox.retention.maxCount"),
+        (|s| s.retention_max_bytes = 4 * 7, "outbox.retention.maxBytes"),
+    ];
+    for (change, setting) in cases {
+        let (mut outbox, group) = outbox(change);
+        outbox.connection_opened(&group);
+        for number in 0..10 {
+            outbox.accept(number as i64, Arc::from(element(number))).unwrap();
+        }
+        outbox.expire(11);
+        assert_eq!(outbox.counts().pending, 10, "while it is connected nothing is let go");
+        outbox.poll_transmit(at(Instant::now(), 0), &group).unwrap();
+        outbox.connection_closed(&group);
+        outbox.expire(11);
+        let reports: Vec<Report> = std::iter::from_fn(|| outbox.poll_report()).collect();
+        let expected = Report { group_id: group.clone(), first: 1, last: 6, outcome: Outcome::Expired { setting } };
+        assert_eq!(reports, [expected], "{setting}");
+        assert_eq!(outbox.next_expiry(), (setting == "outbox.retention.maxAge").then_some(12));
+        outbox.connection_opened(&group);
+        assert_eq!(read(&outbox.poll_transmit(at(Instant::now(), 0), &group).unwrap()).1, [6, 7, 8, 9]);
+    }
+}
+
+#[test]
+fn superseded_states_of_a_job_are_let_go_when_the_group_is_back() {
+    let (mut outbox, group) = outbox(|s| s.collapse_jobs = true);
+    let job = |id: u64, n: u64| format!("{{\"n\":{n},\"object\":\"JOB\",\"data\":[{{\"jobId\":{id}}}]}}");
+    for (n, id) in [(1, 7), (2, 8), (3, 7), (4, 9), (5, 7)] {
+        accept(&mut outbox, &job(id, n)).unwrap();
+    }
+    outbox.connection_opened(&group);
+    let (id, numbers) = read(&outbox.poll_transmit(at(Instant::now(), 0), &group).unwrap());
+    assert_eq!(numbers, [2, 4, 5]);
+    outbox.acknowledge(&group, &id);
+    let ends = std::iter::from_fn(|| outbox.poll_report()).map(|r| (r.first, r.last, r.outcome)).collect::<Vec<_>>();
+    let (gone, done) = (Outcome::Superseded, Outcome::Delivered);
+    assert_eq!(ends, [(1, 1, gone), (3, 3, gone), (2, 2, done), (4, 5, done)]);
+    for n in 6..=7 {
+        accept(&mut outbox, &job(7, n)).unwrap();
+    }
+    assert_eq!(read(&outbox.poll_transmit(at(Instant::now(), 0), &group).unwrap()).1, [6, 7], "not away: all are told");
+}
+
+#[test]
+fn what_is_kept_without_an_endpoint_is_for_the_first_group_only() {
+    let mut settings = Settings::default();
+    settings.set("outbox.keepWithoutEndpoint", "true").unwrap();
+    let mut outbox = Outbox::new(&settings, true);
+    accept(&mut outbox, &element(1)).unwrap();
+    assert_eq!(outbox.groups().count(), 0);
+    for group in ["first", "second"] {
+        outbox.add_group(&Arc::from(group));
+    }
+    accept(&mut outbox, &element(2)).unwrap();
+    let now = at(Instant::now(), 0);
+    assert_eq!(read(&outbox.poll_transmit(now, "first").unwrap()).1, [1, 2]);
+    assert_eq!(read(&outbox.poll_transmit(now, "second").unwrap()).1, [2]);
+}
+
+#[test]
+fn a_groups_numbers_say_what_waits_and_what_became_of_the_rest() {
+    let (mut outbox, group) = outbox(|s| (s.batch_count, s.window) = (2, 1));
+    for number in 1..=5 {
+        outbox.accept(100 + number as i64, Arc::from(element(number))).unwrap();
+    }
+    let start = Instant::now();
+    let (id, _) = read(&outbox.poll_transmit(at(start, 0), &group).unwrap());
+    outbox.acknowledge(&group, &id);
+    outbox.poll_transmit(at(start, 0), &group).unwrap();
+    outbox.poll_transmit(at(start, 5000), &group).unwrap();
+    let counts = outbox.group_counts(&group).unwrap();
+    let expected = GroupCounts {
+        pending: 3,
+        bytes: 21,
+        oldest: Some(103),
+        in_flight: 2,
+        delivered: 2,
+        abandoned: 0,
+        messages: 2,
+        resent: 1,
+    };
+    assert_eq!(counts, expected);
+    assert!(outbox.group_counts("nobody").is_none());
 }
