@@ -18,21 +18,23 @@
  *            ends in NUL. Text that comes back is borrowed, for as long as the function says.
  * Structs    Start from the INIT macro: it sets struct_size, by which old hosts and new libraries understand
  *            each other.
- * Threads    Any function may be called from any thread. These wait, and only these: nbwss_connector_drain, _wait
- *            and _destroy; nbwss_endpoint_validate, _diagnose and _add_url and nbwss_endpoints_fetch, for the
- *            network. With endpoint.store.path, functions that change endpoints wait for the disk.
+ * Threads    Any function may be called from any thread. These wait for others, and may not be called in a
+ *            callback: nbwss_connector_drain, _wait and _destroy; nbwss_endpoint_validate, _diagnose and _add_url
+ *            and nbwss_endpoints_fetch. With a database, functions that change endpoints (endpoint.store.path) and
+ *            nbwss_notify_* and nbwss_job_* (outbox.store.path) wait for the disk; the latter with outbox.fullWait
+ *            for space, too. No other function waits.
  *
  * Callbacks          thread                may block     may call
- *   on_request       nbwss-call-N          yes           all but those that wait
- *     (dispatch.inline) nbwss-io           no            all but those that wait
+ *   on_request       nbwss-call-N          yes           all but those that wait for others
+ *     (dispatch.inline) nbwss-io           no            all but those that wait for others
  *   on_delivery, on_event, on_audit, on_cancel, on_log
- *                    nbwss-report          not for long  all but those that wait
- *   on_dial          nbwss-dns             yes           all but those that wait
+ *                    nbwss-report          not for long  all but those that wait for others
+ *   on_dial          nbwss-dns             yes           all but those that wait for others
  *   on_store_key     the caller of nbwss_connector_new   nothing of that connector
- *   destructors      the thread that frees yes           all but those that wait
+ *   destructors      the thread that frees yes           all but those that wait for others
  *
  * A callback must return: it must not throw (C++: see nbwss_guard at the end), longjmp or end its thread. No lock of the library is held during
- * one. Functions that wait, called from a callback, return NBWSS_ILLEGAL_STATE at once.
+ * one. Functions that wait for others, called from a callback, return NBWSS_ILLEGAL_STATE at once.
  *
  * The library installs no signal handlers (its threads block all signals), raises no SIGPIPE, writes nothing
  * to standard output or error, reads no environment variables and registers nothing to run at exit. A process
@@ -187,6 +189,11 @@ enum nbwss_event_kind
   NBWSS_EVENT_ACTIVATED = 7,
   /// The endpoint was deactivated.
   NBWSS_EVENT_DEACTIVATED = 8,
+  /// `outbox.store.path` cannot be written or read; `reason` says why. Notifications are refused until it can, and it
+  /// is tried again by itself. Of no endpoint and no server group.
+  NBWSS_EVENT_STORE_FAILED = 9,
+  /// It can again.
+  NBWSS_EVENT_STORE_RECOVERED = 10,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -234,6 +241,8 @@ enum nbwss_cause
   NBWSS_CAUSE_STOPPED = 14,
   /// A bug of the library.
   NBWSS_CAUSE_INTERNAL = 15,
+  /// The database of notifications.
+  NBWSS_CAUSE_STORE = 16,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -580,6 +589,28 @@ typedef struct nbwss_health {
   uint64_t endpoints_refused;
 } nbwss_health;
 
+/// The notifications of one server group. Start from `NBWSS_GROUP_COUNTS_INIT`.
+typedef struct nbwss_group_counts {
+  /// `sizeof(nbwss_group_counts)`.
+  size_t struct_size;
+  /// Notifications that wait, for sending or for their acknowledgement.
+  uint64_t pending;
+  /// Encoded bytes from the oldest that waits to the newest.
+  uint64_t pending_bytes;
+  /// How long the oldest waits already, by the wall clock and to the second; 0 where none waits.
+  uint64_t oldest_age_ms;
+  /// Of those that wait: sent, and not acknowledged yet.
+  uint64_t in_flight;
+  /// Notifications acknowledged. Like all that follow since the connector was made.
+  uint64_t delivered;
+  /// Notifications given up, with a report.
+  uint64_t abandoned;
+  /// Messages sent for the first time.
+  uint64_t messages;
+  /// Messages sent again.
+  uint64_t messages_resent;
+} nbwss_group_counts;
+
 /// How TLS with one endpoint is done, where that differs from the settings `tls.*`. Start from `NBWSS_TLS_INIT`; a
 /// field that is left empty is not meant.
 ///
@@ -909,7 +940,8 @@ nbwss_status nbwss_options_free(struct nbwss_options *options);
 /// started: it takes endpoints and notifications and dials nobody.
 ///
 /// `*connector` is to be destroyed with `nbwss_connector_destroy`. Returns `NBWSS_IO` or `NBWSS_TLS` where a file of
-/// the settings `tls.*` cannot be used, an `NBWSS_STORE...` status for `endpoint.store.path`, `NBWSS_INVALID_VALUE` for
+/// the settings `tls.*` cannot be used, an `NBWSS_STORE...` status for `endpoint.store.path` and
+/// `outbox.store.path`, `NBWSS_INVALID_VALUE` for
 /// settings that do not go together, and `NBWSS_IO` where threads cannot be made.
 ///
 /// A process that becomes a daemon by `fork` must do so before the first call of `nbwss_options_new`.
@@ -972,6 +1004,19 @@ nbwss_status nbwss_group_start_n(struct nbwss_connector *connector, struct nbwss
 ///
 /// Returns `NBWSS_NOT_FOUND` for a group without an endpoint.
 nbwss_status nbwss_group_stop_n(struct nbwss_connector *connector, struct nbwss_str group_id);
+
+/// What waits for a server group, and what became of the rest. Never waits.
+///
+/// Returns `NBWSS_NOT_FOUND` for a group that has no endpoint and nothing in `outbox.store.path`.
+nbwss_status nbwss_group_stats_n(struct nbwss_connector *connector,
+                                 struct nbwss_str group_id,
+                                 struct nbwss_group_counts *stats);
+
+/// Gives up, with reports, what waits for a server group that has no endpoint and will have none: one that
+/// `outbox.store.path` still knows from an earlier process.
+///
+/// Returns `NBWSS_NOT_FOUND`; `NBWSS_ILLEGAL_STATE` while the group has an endpoint.
+nbwss_status nbwss_group_forget_n(struct nbwss_connector *connector, struct nbwss_str group_id);
 
 /// Adds an endpoint, activated. If the connector is started, it is dialled at once, unless its server group has a
 /// connection. With the setting `endpoint.store.path`, it is on the disk when this returns.
@@ -1147,7 +1192,9 @@ nbwss_status nbwss_inspection_text(const struct nbwss_inspection *inspection, st
 /// Frees an inspection. NULL is nothing to do.
 nbwss_status nbwss_inspection_free(struct nbwss_inspection *inspection);
 
-/// Accepts a job notification for every server group that has an endpoint. Never waits for the network.
+/// Accepts a job notification for every server group that has an endpoint (or had one, in an earlier process with the
+/// same `outbox.store.path`). Never waits for the network; with a store it waits for the disk, unless
+/// `outbox.store.sync` is off, and at a limit as long as `outbox.fullWait` allows.
 ///
 /// After `NBWSS_OK` it is delivered at least once to each of these groups, in the order accepted, or reported
 /// as abandoned; `*sequence` (may be NULL) is its number in the delivery reports. Returns
@@ -1254,7 +1301,8 @@ nbwss_status nbwss_request_fail_n(struct nbwss_request *request,
 /* Initial values. */
 #define NBWSS_STR_INIT { NULL, 0 }
 #define NBWSS_DRAINED_INIT { sizeof(nbwss_drained), 0, 0, 0 }
-#define NBWSS_STATS_INIT { sizeof(nbwss_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define NBWSS_STATS_INIT { sizeof(nbwss_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define NBWSS_GROUP_COUNTS_INIT { sizeof(nbwss_group_counts), 0, 0, 0, 0, 0, 0, 0, 0 }
 #define NBWSS_HEALTH_INIT { sizeof(nbwss_health), 0, 0, 0, 0, 0 }
 #define NBWSS_TLS_INIT \
   { sizeof(nbwss_tls), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT }

@@ -48,6 +48,8 @@ static void on_event(const nbwss_event *event, void *user_data) {
     case NBWSS_EVENT_CALLBACK_BLOCKS: what = "blocked by a callback for"; break; /* not without dispatch.inline */
     case NBWSS_EVENT_ACTIVATED:
     case NBWSS_EVENT_DEACTIVATED: return; /* nobody does that here */
+    case NBWSS_EVENT_STORE_FAILED: what = "refused by the database of"; break;
+    case NBWSS_EVENT_STORE_RECOVERED: what = "helped again by the database of"; break;
   }
   char retry[48] = "";
   if (event->retry_in_ms >= 0) snprintf(retry, sizeof retry, "; again in %lld ms", (long long)event->retry_in_ms);

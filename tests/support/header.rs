@@ -39,23 +39,23 @@ const INTRODUCTION: &str = r#"/*
  *            ends in NUL. Text that comes back is borrowed, for as long as the function says.
  * Structs    Start from the INIT macro: it sets struct_size, by which old hosts and new libraries understand
  *            each other.
- * Threads    Any function may be called from any thread. These wait, and only these: nbwss_connector_drain, _wait
- *            and _destroy; nbwss_endpoint_validate, _diagnose and _add_url and nbwss_endpoints_fetch, for the
- *            network. With endpoint.store.path, functions that change endpoints wait for the disk.
- *            nbwss_notify_* and nbwss_job_* wait for the disk with outbox.store.path, and for space with
- *            outbox.fullWait.
+ * Threads    Any function may be called from any thread. These wait for others, and may not be called in a
+ *            callback: nbwss_connector_drain, _wait and _destroy; nbwss_endpoint_validate, _diagnose and _add_url
+ *            and nbwss_endpoints_fetch. With a database, functions that change endpoints (endpoint.store.path) and
+ *            nbwss_notify_* and nbwss_job_* (outbox.store.path) wait for the disk; the latter with outbox.fullWait
+ *            for space, too. No other function waits.
  *
  * Callbacks          thread                may block     may call
- *   on_request       nbwss-call-N          yes           all but those that wait
- *     (dispatch.inline) nbwss-io           no            all but those that wait
+ *   on_request       nbwss-call-N          yes           all but those that wait for others
+ *     (dispatch.inline) nbwss-io           no            all but those that wait for others
  *   on_delivery, on_event, on_audit, on_cancel, on_log
- *                    nbwss-report          not for long  all but those that wait
- *   on_dial          nbwss-dns             yes           all but those that wait
+ *                    nbwss-report          not for long  all but those that wait for others
+ *   on_dial          nbwss-dns             yes           all but those that wait for others
  *   on_store_key     the caller of nbwss_connector_new   nothing of that connector
- *   destructors      the thread that frees yes           all but those that wait
+ *   destructors      the thread that frees yes           all but those that wait for others
  *
  * A callback must return: it must not throw (C++: see nbwss_guard at the end), longjmp or end its thread. No lock of the library is held during
- * one. Functions that wait, called from a callback, return NBWSS_ILLEGAL_STATE at once.
+ * one. Functions that wait for others, called from a callback, return NBWSS_ILLEGAL_STATE at once.
  *
  * The library installs no signal handlers (its threads block all signals), raises no SIGPIPE, writes nothing
  * to standard output or error, reads no environment variables and registers nothing to run at exit. A process
