@@ -53,7 +53,7 @@ test-asan: deps
 
 # The library's speed beside other clients', one in C++ among them where Debian's packages for it are there.
 bench:
-	$(CARGO) bench --bench throughput
+	$(CARGO) bench --bench outbox --bench throughput
 
 lint:
 	$(CARGO) fmt --check

@@ -89,6 +89,16 @@ fn endpoints_under_valgrind() {
 }
 
 #[test]
+fn durable() {
+    offline("durable", Run::Bare);
+}
+
+#[test]
+fn durable_under_valgrind() {
+    offline("durable", Run::Valgrind);
+}
+
+#[test]
 fn lifecycle() {
     online("lifecycle", Run::Bare, &["200"], |_| {});
 }

@@ -15,6 +15,7 @@ mod main_path;
 mod opening;
 mod requests;
 mod secrets;
+mod store;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
