@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
+use std::sync::Barrier;
 use std::sync::mpsc::{self, Receiver};
 
 use nbwss::connector::LogLevel;
@@ -128,6 +129,28 @@ fn a_command_repeated_on_the_next_session_keeps_its_deadline() {
     let answers = [cloud.wait_for("response", 1), cloud.wait_for("response", 2)];
     assert!(answers.iter().all(|answer| answer["statusCode"] == 504), "{answers:#?}");
     assert_eq!(answers.map(|answer| answer["id"].clone()), [first, second], "the first that was asked ends first");
+    backup.stop();
+    cloud.finish();
+}
+
+/// Quick calls stay on one thread; when they come to take long, every thread has one.
+#[test]
+fn slow_calls_after_quick_ones_soon_have_every_thread() {
+    const THREADS: usize = 4;
+    let scratch = Scratch::new("slow");
+    let mut cloud = Cloud::start(&scratch, &[]);
+    let all = Barrier::new(THREADS);
+    let answer = move |request: Request| {
+        if request.uri() == "/slow" {
+            all.wait();
+        }
+        ok(request);
+    };
+    let backup = Backup::connected(&cloud, &[("dispatch.threads", "4"), ("dispatch.timeout", "5000")], answer);
+    for _ in 0..3 {
+        cloud.ask("GET", "/quick", "");
+    }
+    assert_eq!(cloud.flood(THREADS, "GET", "/slow"), BTreeMap::from([(200, THREADS)]));
     backup.stop();
     cloud.finish();
 }
