@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod administration;
 mod calls;
 mod policy;
 mod trail;
@@ -96,6 +97,23 @@ fn durable() {
 #[test]
 fn durable_under_valgrind() {
     offline("durable", Run::Valgrind);
+fn details() {
+    offline("details", Run::Bare);
+}
+
+#[test]
+fn details_under_valgrind() {
+    offline("details", Run::Valgrind);
+}
+
+#[test]
+fn files() {
+    offline("files", Run::Bare);
+}
+
+#[test]
+fn files_under_valgrind() {
+    offline("files", Run::Valgrind);
 }
 
 #[test]
