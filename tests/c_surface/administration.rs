@@ -33,3 +33,13 @@ fn administration() {
 fn administration_under_valgrind() {
     online("administration", Run::Valgrind, &[], close_one_session);
 }
+
+#[test]
+fn connections_that_the_host_makes() {
+    online("dial", Run::Bare, &[], |_| {});
+}
+
+#[test]
+fn connections_that_the_host_makes_under_valgrind() {
+    online("dial", Run::Valgrind, &[], |_| {});
+}
