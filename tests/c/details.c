@@ -56,13 +56,13 @@ static void refuse(nbwss_endpoint endpoint, nbwss_status wanted, const char *fie
   static char array[200000];
   nbwss_endpoints *draft = NULL;
   const char *json = as_json(&endpoint);
-  check_refused(json, nbwss_endpoint_add(connector, &endpoint), wanted, field);
-  check_refused(json, nbwss_endpoint_add_json(connector, json), wanted, field);
-  check_refused(json, nbwss_endpoints_read_json(json, &draft), wanted, field);
+  check_refused(field, nbwss_endpoint_add(connector, &endpoint), wanted, field);
+  check_refused(field, nbwss_endpoint_add_json(connector, json), wanted, field);
+  check_refused(field, nbwss_endpoints_read_json(json, &draft), wanted, field);
   nbwss_endpoint good = good_endpoint();
   snprintf(array, sizeof array, "[%s,", as_json(&good));
   snprintf(array + strlen(array), sizeof array - strlen(array), "%s]", as_json(&endpoint));
-  check_refused(array, nbwss_endpoints_read_json(array, &draft), wanted, "endpoint 1: ");
+  check_refused(field, nbwss_endpoints_read_json(array, &draft), wanted, "endpoint 1: ");
   CHECK(draft == NULL);
 }
 
@@ -267,7 +267,8 @@ static void changes(void) {
   CHECK_OK(nbwss_endpoint_add(connector, &endpoint));
   check_refused("empty", nbwss_endpoint_set_token(connector, HOST, ""), NBWSS_ENDPOINT_MISSING, "token");
   check_refused("long", nbwss_endpoint_set_token(connector, HOST, too_long), NBWSS_ENDPOINT_TOO_LONG, "token");
-  check_refused("control", nbwss_endpoint_set_token(connector, HOST, TOKEN "\n"), NBWSS_ENDPOINT_BAD_CHARACTER, "token");
+  check_refused("line end", nbwss_endpoint_set_token(connector, HOST, TOKEN "\n"), NBWSS_ENDPOINT_BAD_CHARACTER,
+                "token");
   check_refused("-1", nbwss_endpoint_set_priority(connector, HOST, -1), NBWSS_ENDPOINT_BAD_PRIORITY, "priority");
   CHECK_OK(nbwss_endpoint_get(connector, HOST, &list));
   CHECK_OK(nbwss_endpoints_get(list, 0, &info));

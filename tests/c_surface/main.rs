@@ -97,6 +97,9 @@ fn durable() {
 #[test]
 fn durable_under_valgrind() {
     offline("durable", Run::Valgrind);
+}
+
+#[test]
 fn details() {
     offline("details", Run::Bare);
 }
