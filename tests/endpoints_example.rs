@@ -19,7 +19,7 @@ use serde_json::Value;
 use support::{Cloud, DEADLINE, Scratch, compile_c, root};
 
 const HOST: &str = "cloud.example.com";
-/// At the latest after this many seconds something is tried again that was not asked for: in no test.
+/// Pauses are drawn from a whole hour: what is dialled within a test was dialled because somebody did something.
 const NEVER: &str = "connectionInfo.period=3600\nconnect.backoffBase=3600000\n";
 
 fn compile(scratch: &Scratch) -> PathBuf {
