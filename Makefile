@@ -27,10 +27,13 @@ $(RELEASE)/host: all $(wildcard examples/host/*.c examples/host/*.h) include/nbw
 $(RELEASE)/endpoints: all examples/endpoints.c include/nbwss.h
 	$(CC) $(WARNINGS) $(CFLAGS) -Iinclude examples/endpoints.c -o $@ -L$(RELEASE) -lnbwss
 
+$(RELEASE)/outage: all examples/outage/outage.c include/nbwss.h
+	$(CC) $(WARNINGS) $(CFLAGS) -Iinclude examples/outage/outage.c -o $@ -L$(RELEASE) -lnbwss -pthread
+
 # A C host and a cloud application on this machine show each other, and you, the whole protocol.
-demo: $(RELEASE)/host
+demo: $(RELEASE)/host $(RELEASE)/outage
 	$(CARGO) build --release --example cloud_app
-	examples/demo.sh $(RELEASE) $(RELEASE)/examples/cloud_app $(RELEASE)/host
+	examples/demo.sh $(RELEASE) $(RELEASE)/examples/cloud_app $(RELEASE)/host $(RELEASE)/outage
 
 # Everything. Installs the Debian packages that are missing, when it may.
 test: deps

@@ -125,13 +125,15 @@ fn the_host_says_what_is_wrong_with_its_files() {
 fn the_demonstration_succeeds() {
     let scratch = Scratch::new("demo");
     let mut demo = Command::new(root().join("examples/demo.sh"));
-    demo.arg(library_dir(&scratch)).arg(cloud_app()).arg(compile_host(&scratch));
+    let outage = support::compile_c(&scratch, "outage", &[root().join("examples/outage/outage.c")]);
+    demo.arg(library_dir(&scratch)).arg(cloud_app()).arg(compile_host(&scratch)).arg(outage);
     let end = Program::start("demo.sh", &mut demo).finish();
     assert!(end.status.success() && end.stderr.is_empty(), "{}\n{}{}", end.status, end.stdout, end.stderr);
-    for chapter in 1..=9 {
+    for chapter in 1..=10 {
         assert!(end.stdout.contains(&format!("━━ {chapter}. ")), "chapter {chapter}:\n{}", end.stdout);
     }
     assert!(end.stdout.contains("all delivered"), "{}", end.stdout);
+    assert!(end.stdout.contains(" arrived, 0 lost"), "{}", end.stdout);
     // What is to be seen in the chapters on calls: how often a line is there.
     for (line, times) in [
         ("host  │ audit     refused GET /netbackup/admin/secrets/keys → 403", 2),
