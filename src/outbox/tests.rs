@@ -225,7 +225,8 @@ fn a_peer_that_acknowledges_nothing_loses_nothing() {
 
 #[test]
 fn what_is_too_much_for_a_group_that_is_away_is_let_go_with_a_report_and_only_that() {
-    let cases: [(fn(&mut Settings), &str); 3] = [
+    type Change = fn(&mut Settings);
+    let cases: [(Change, &str); 3] = [
         (|s| s.retention_max_age = Duration::from_secs(6), "outbox.retention.maxAge"),
         (|s| s.retention_max_count = 4, "outbox.retention.maxCount"),
         (|s| s.retention_max_bytes = 4 * 7, "outbox.retention.maxBytes"),
