@@ -12,6 +12,16 @@ use world::World;
 /// Seeds per run of the tests.
 const SEEDS: u64 = 10_000;
 
+fn run(seeds: impl Iterator<Item = u64>) -> world::Totals {
+    let mut totals = world::Totals::default();
+    for seed in seeds {
+        let history = catch_unwind(AssertUnwindSafe(|| World::run(seed)));
+        let history = history.unwrap_or_else(|_| panic!("seed {seed} failed: NBWSS_SEED={seed} replays it"));
+        totals.add(&history.totals);
+    }
+    totals
+}
+
 /// Any number of cuts, silences, refusals, expired and renewed tokens, lost, repeated, late and made-up acknowledgements,
 /// repeated commands, slow and missing answers, stops and starts, crashes and failures of the store, notifications that
 /// are never acknowledged: nothing accepted is lost, nothing unsent is reported delivered, the order per group holds, each
@@ -26,12 +36,18 @@ fn every_promise_holds_in_every_history() {
         }
         Err(_) => 0..SEEDS,
     };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut totals = world::Totals::default();
-    for seed in seeds {
-        let history = catch_unwind(AssertUnwindSafe(|| World::run(seed)));
-        let history = history.unwrap_or_else(|_| panic!("seed {seed} failed: NBWSS_SEED={seed} replays it"));
-        totals.add(&history.totals);
-    }
+    std::thread::scope(|scope| {
+        let share = |first| {
+            let seeds = seeds.clone().skip(first).step_by(threads);
+            scope.spawn(move || run(seeds))
+        };
+        let shares: Vec<_> = (0..threads).map(share).collect();
+        for share in shares {
+            totals.add(&share.join().expect("a history failed: its seed is told above"));
+        }
+    });
     // A simulation in which nothing happens proves nothing.
     println!("{totals:?}");
     assert!(totals.delivered > 0 && totals.answered > 0, "{totals:?}");
