@@ -164,7 +164,7 @@ static void names_and_versions(void) {
     CHECK(strcmp(nbwss_status_name(status), names[status]) == 0);
   }
   CHECK(strcmp(nbwss_status_name(-1), "NBWSS_UNKNOWN_STATUS") == 0);
-  CHECK(strcmp(nbwss_status_name(NBWSS_FETCH_FAILED + 1), "NBWSS_UNKNOWN_STATUS") == 0);
+  CHECK(strcmp(nbwss_status_name(1000), "NBWSS_UNKNOWN_STATUS") == 0);
   CHECK(strcmp(nbwss_status_name(INT32_MAX), "NBWSS_UNKNOWN_STATUS") == 0);
   CHECK(strcmp(nbwss_version(), NBWSS_VERSION) == 0);
   CHECK_OK(nbwss_check_compat());
