@@ -159,7 +159,7 @@ fn library(server: &Server, setting: Option<(&str, &str)>, work: Work) -> Measur
     }
     let host = Arc::new(BenchHost { delivered: AtomicU64::new(0) });
     let connector = Connector::new(settings, host).expect("a connector");
-    connector.add_endpoints_json(&server.endpoint_json()).expect("an endpoint");
+    connector.add_endpoints_json(server.endpoint_json()).expect("an endpoint");
     connector.start().expect("started");
     let job = server::job();
     // This thread has the program's name.
