@@ -289,7 +289,8 @@ enum nbwss_audit_step
   NBWSS_AUDIT_MALFORMED = 3,
   /// Arrived, and over a limit, or too late before the end: 429 or 503.
   NBWSS_AUDIT_LIMITED = 4,
-  /// Arrived again with its id: it gets the answer of the first time. No record of its end follows.
+  /// Arrived again with its id: it gets the answer of the first time, or 409 where that could not be kept. No record of
+  /// its end follows.
   NBWSS_AUDIT_REPEATED = 5,
   /// Arrived with the id of another request: 409.
   NBWSS_AUDIT_CONFLICT = 6,

@@ -43,7 +43,7 @@ fn connector(server: &Server, more: &[(&str, &str)]) -> Connector {
         settings.set(key, value).expect("valid");
     }
     let connector = Connector::new(settings, Arc::new(Nobody)).expect("a connector");
-    connector.add_endpoints_json(&server.endpoint_json()).expect("an endpoint");
+    connector.add_endpoints_json(server.endpoint_json()).expect("an endpoint");
     connector
 }
 

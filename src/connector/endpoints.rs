@@ -105,12 +105,18 @@ impl Connector {
     /// As for [`Connector::remove_endpoint`].
     pub fn set_endpoint_active(&self, host_name: &str, active: bool) -> Result<(), Error> {
         let kind = if active { EventKind::Activated } else { EventKind::Deactivated };
+        let mut was_active = active;
         let changed = self.change(
             host_name,
-            |endpoint| Ok(Endpoint { active, ..endpoint }),
+            |endpoint| {
+                was_active = endpoint.active;
+                Ok(Endpoint { active, ..endpoint })
+            },
             |supervisor, now, endpoint| supervisor.set_active(now, &endpoint.details.group_id, endpoint.id, active),
         )?;
-        self.shared.event(kind, &changed, Why::default(), None);
+        if was_active != active {
+            self.shared.event(kind, &changed, Why::default(), None);
+        }
         Ok(())
     }
 

@@ -82,6 +82,10 @@ pub(crate) fn not_utf8(field: &'static str, error: Utf8Error) -> Invalid {
 }
 
 fn one(text: &str) -> Result<Details, Invalid> {
+    // serde would also take the values of the keys as an array.
+    if text.trim_ascii_start().starts_with('[') {
+        return Err(not_details());
+    }
     let keys: Keys = serde_json::from_str(text).map_err(|error| not_json(&error))?;
     let host_name = string("hostName", keys.host_name)?;
     let url = string("url", keys.url)?;
@@ -104,6 +108,10 @@ fn string<'j>(field: &'static str, value: Option<&'j RawValue>) -> Result<Cow<'j
     text.map(|text| text.0).map_err(|_| Invalid::new(Rule::WrongType, field, "must be a string"))
 }
 
+fn not_details() -> Invalid {
+    Invalid::new(Rule::WrongType, "json", "must be an object with endpoint details, or an array of them")
+}
+
 /// Syntax by place; what serde says of repeated keys names the key. Neither quotes a value.
 fn not_json(error: &serde_json::Error) -> Invalid {
     let (line, column) = (error.line(), error.column());
@@ -113,9 +121,7 @@ fn not_json(error: &serde_json::Error) -> Invalid {
         .find(|field| text.starts_with(&format!("duplicate field `{field}`")));
     match repeated {
         Some(field) => Invalid::new(Rule::DuplicateKey, field, format!("is there twice (line {line} column {column})")),
-        None if error.is_data() => {
-            Invalid::new(Rule::WrongType, "json", "must be an object with endpoint details, or an array of them")
-        }
+        None if error.is_data() => not_details(),
         None => Invalid::new(Rule::NotJson, "json", format!("is not JSON at line {line} column {column}")),
     }
 }
@@ -151,6 +157,7 @@ mod tests {
             (format!("[{GOOD},\n{}]", GOOD.replace("wss", "ws")), "endpoint 1: url: ws://"),
             ("[]".into(), "json: is an empty array"),
             ("7".into(), "json: must be an object"),
+            (r#"[["h","wss://h/p","g",1,"TOK"]]"#.into(), "endpoint 0: json: must be an object"),
             ("".into(), "json: is not JSON"),
             (" ".repeat(MAX_JSON_BYTES + 1), "json: is longer than"),
         ];

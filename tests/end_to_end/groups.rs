@@ -32,7 +32,7 @@ fn two_groups_are_served_at_once_and_a_removed_one_is_closed() {
     let second = ["--group", "west", "--host-name", names[1]];
     let (_one, _two, mut east, mut west) = pair("groups", &first, &second);
     let backup = Backup::new(Some(&east.ca_file()), &[], ok);
-    backup.connector.add_endpoints_json(&array_of([&east, &west])).expect("good endpoint details");
+    backup.connector.add_endpoints_json(array_of([&east, &west])).expect("good endpoint details");
     backup.connector.start().expect("it starts");
     for name in names {
         backup.host.event_of(name, Established, 0);
@@ -89,7 +89,7 @@ fn the_lowest_priority_number_first_and_no_fail_back() {
     let (_one, _two, mut best, mut second) = pair("priority", &unwell, &["--priority", "2", "--host-name", names[1]]);
     let backup = Backup::new(Some(&best.ca_file()), &[], ok);
     // In the array the worse one comes first: its place must not matter.
-    backup.connector.add_endpoints_json(&array_of([&second, &best])).expect("good endpoint details");
+    backup.connector.add_endpoints_json(array_of([&second, &best])).expect("good endpoint details");
     let send = |id: i64| backup.connector.notify_job(&job(id)).expect("accepted");
     send(1);
     backup.connector.start().expect("it starts");

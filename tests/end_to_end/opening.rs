@@ -82,7 +82,7 @@ fn no_session_at(url: &str, settings: &[(&str, &str)]) -> String {
     let details = json!({
         "token": "a token of no interest", "priority": 1, "groupId": "g", "hostName": "h", "url": url,
     });
-    backup.connector.add_endpoints_json(&details.to_string()).expect("good endpoint details");
+    backup.connector.add_endpoints_json(details.to_string()).expect("good endpoint details");
     backup.connector.start().expect("it starts");
     backup.host.event(ConnectFailed, 1).event.reason
 }
