@@ -135,6 +135,9 @@ enum nbwss_status
   NBWSS_ENDPOINT_BAD_TLS = 33,
   /// Endpoint details could not be fetched from their URL; the last error says in which step and why.
   NBWSS_FETCH_FAILED = 34,
+  /// The host of an endpoint's URL, or of a URL with endpoint details, is not among those of the setting
+  /// `endpoint.allowedHosts`.
+  NBWSS_ENDPOINT_HOST_NOT_ALLOWED = 35,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -46,6 +46,7 @@ pub struct Settings {
     pub no_proxy: String,
     pub proxy_from_environment: bool,
     pub endpoint_store: Option<PathBuf>,
+    pub endpoint_allowed_hosts: String,
     pub endpoint_url_max_bytes: usize,
     pub endpoint_url_timeout: Duration,
     pub client_certificate_file: Option<PathBuf>,
@@ -337,6 +338,14 @@ pub const TABLE: &[Setting] = &[
                   only.",
     },
     Setting {
+        key: "endpoint.allowedHosts",
+        default: "",
+        field: Field::Text(|s| &mut s.endpoint_allowed_hosts),
+        meaning: "Hosts that endpoints, and URLs with endpoint details, may be on, with commas between them: names, ends of \
+                  names (.example.com), addresses, or * for all, as when it is empty. An address is allowed only if it is \
+                  listed itself. No other host is dialled; an endpoint stored before stays in the list.",
+    },
+    Setting {
         key: "endpoint.url.maxBytes",
         default: "65536",
         field: Field::Bytes(1024, MAX_JSON_BYTES as u64, |s| &mut s.endpoint_url_max_bytes),
@@ -530,6 +539,7 @@ impl Default for Settings {
             no_proxy: String::new(),
             proxy_from_environment: false,
             endpoint_store: None,
+            endpoint_allowed_hosts: String::new(),
             endpoint_url_max_bytes: 0,
             endpoint_url_timeout: Duration::ZERO,
             client_certificate_file: None,

@@ -22,7 +22,8 @@ impl Connector {
     /// Adds one endpoint.
     ///
     /// # Errors
-    /// [`Error::DuplicateEndpoint`] where the host name is taken; [`Error::File`] or [`Error::Tls`] for its choice of
+    /// [`Error::DuplicateEndpoint`] where the host name is taken; [`Error::InvalidEndpoint`] where the setting
+    /// `endpoint.allowedHosts` does not have the URL's host; [`Error::File`] or [`Error::Tls`] for its choice of
     /// TLS; [`Error::Store`].
     pub fn add_endpoint(&self, details: Details) -> Result<(), Error> {
         self.add_endpoints(vec![details])
@@ -60,7 +61,9 @@ impl Connector {
         let shared = self.open()?;
         let store = lock(&shared.store);
         lock(&shared.control).registry.check(&all)?;
-        for details in &all {
+        for (index, details) in all.iter().enumerate() {
+            let allowed = shared.dialer.check("url", details.url.host());
+            allowed.map_err(|invalid| Invalid { index: (all.len() > 1).then_some(index), ..invalid })?;
             shared.trust.for_endpoint(&details.tls)?;
         }
         if let Some(store) = &*store {
@@ -201,6 +204,10 @@ impl Connector {
         Ok(changed)
     }
 
+        if changed.active {
+            // It may have been stored before the setting was made.
+            shared.dialer.check("url", changed.details.url.host())?;
+        }
     /// All endpoints by host name.
     ///
     /// # Errors

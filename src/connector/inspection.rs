@@ -51,6 +51,7 @@ impl Connector {
     pub fn validate(&self, url: &str, tls: EndpointTls) -> Result<Inspection, Error> {
         let (shared, url): (_, Url) = (self.shared.clone(), url.parse()?);
         tls.check()?;
+        shared.dialer.check("url", url.host())?;
         let trust = shared.trust.for_endpoint(&tls)?;
         self.on_io_thread(async move { validate(&shared, &url, &trust).await })
     }
@@ -64,20 +65,21 @@ impl Connector {
         let shared = self.shared.clone();
         let endpoint = lock(&self.open()?.control).registry.find(host_name)?.clone();
         let trust = shared.trust.for_endpoint(&endpoint.details.tls)?;
+        shared.dialer.check("url", endpoint.details.url.host())?;
         self.on_io_thread(async move { diagnose(&shared, &endpoint, &trust, connect).await })
     }
 
     /// Gets endpoint details from an `https://` URL.
     ///
     /// # Errors
-    /// [`Error::Fetch`]; [`Error::InvalidEndpoint`] for what comes; [`Error::IllegalState`] as for
-    /// [`Connector::validate`].
+    /// [`Error::Fetch`]; [`Error::InvalidEndpoint`] for what comes, and for a host that is not allowed;
+    /// [`Error::IllegalState`] as for [`Connector::validate`].
     pub fn fetch_endpoints(&self, url: &str) -> Result<Vec<Details>, Error> {
         let (shared, url) = (self.shared.clone(), url.to_owned());
         let limits = FetchLimits::new(&shared.settings);
         let fetched =
             self.on_io_thread(async move { transport::fetch(&shared.dialer, &shared.trust, &url, limits).await })?;
-        endpoint::parse(&fetched.map_err(|error| Error::Fetch(with_causes(&error)))?)
+        endpoint::parse(&fetched?)
     }
 
     /// Has the thread with the sockets do something, and waits for it.

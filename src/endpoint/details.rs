@@ -69,6 +69,8 @@ pub enum Rule {
     WrongType,
     /// A choice for TLS that cannot be meant.
     BadTls,
+    /// A host that the setting `endpoint.allowedHosts` does not have.
+    HostNotAllowed,
 }
 
 /// Why endpoint details were refused. `field` is the key as in the JSON; the token is never quoted.

@@ -3,6 +3,7 @@
 //! The details are what a cloud application hands out for its listening URL (guide topic "endpoint details"):
 //! `token`, `priority`, `groupId`, `hostName`, `url`.
 
+mod allowed;
 mod details;
 mod json;
 mod registry;
@@ -10,6 +11,7 @@ mod seal;
 mod store;
 mod tls;
 
+pub(crate) use allowed::AllowedHosts;
 pub use details::{Details, Invalid, MAX_GROUP_BYTES, MAX_HOST_NAME_BYTES, MAX_TOKEN_BYTES, MAX_URL_BYTES, Rule, Url};
 pub(crate) use json::not_utf8;
 pub use json::{MAX_JSON_BYTES, parse, read_file};

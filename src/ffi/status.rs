@@ -82,12 +82,15 @@ pub enum nbwss_status {
     NBWSS_ENDPOINT_BAD_TLS = 33,
     /// Endpoint details could not be fetched from their URL; the last error says in which step and why.
     NBWSS_FETCH_FAILED = 34,
+    /// The host of an endpoint's URL, or of a URL with endpoint details, is not among those of the setting
+    /// `endpoint.allowedHosts`.
+    NBWSS_ENDPOINT_HOST_NOT_ALLOWED = 35,
 }
 
 use nbwss_status::*;
 
 /// Every code and its name.
-const NAMES: [(nbwss_status, &CStr); 35] = [
+const NAMES: [(nbwss_status, &CStr); 36] = [
     (NBWSS_OK, c"NBWSS_OK"),
     (NBWSS_INVALID_ARGUMENT, c"NBWSS_INVALID_ARGUMENT"),
     (NBWSS_BAD_HANDLE, c"NBWSS_BAD_HANDLE"),
@@ -123,6 +126,7 @@ const NAMES: [(nbwss_status, &CStr); 35] = [
     (NBWSS_ENDPOINT_DUPLICATE_KEY, c"NBWSS_ENDPOINT_DUPLICATE_KEY"),
     (NBWSS_ENDPOINT_BAD_TLS, c"NBWSS_ENDPOINT_BAD_TLS"),
     (NBWSS_FETCH_FAILED, c"NBWSS_FETCH_FAILED"),
+    (NBWSS_ENDPOINT_HOST_NOT_ALLOWED, c"NBWSS_ENDPOINT_HOST_NOT_ALLOWED"),
 ];
 
 impl From<&Error> for nbwss_status {
@@ -146,6 +150,7 @@ impl From<&Error> for nbwss_status {
                 Rule::NotJson => NBWSS_ENDPOINT_NOT_JSON,
                 Rule::DuplicateKey => NBWSS_ENDPOINT_DUPLICATE_KEY,
                 Rule::BadTls => NBWSS_ENDPOINT_BAD_TLS,
+                Rule::HostNotAllowed => NBWSS_ENDPOINT_HOST_NOT_ALLOWED,
             },
             Error::Properties { why, .. } => nbwss_status::from(&**why),
             Error::Fetch(_) => NBWSS_FETCH_FAILED,

@@ -15,7 +15,7 @@ use super::tls::{Trust, server_name};
 use super::trace::{Phase, Trace};
 use super::websocket::WebSocket;
 use super::{authority, direct};
-use crate::endpoint::Url;
+use crate::endpoint::{AllowedHosts, Invalid, Url};
 use crate::error::Error;
 use crate::settings::Settings;
 
@@ -29,6 +29,7 @@ pub(crate) trait HostDial: Send + Sync {
 /// Makes the connections of one connector.
 pub(crate) struct Dialer {
     way: Way,
+    allowed: AllowedHosts,
     /// Deadline of each phase.
     limit: Duration,
     max_message_bytes: usize,
@@ -44,19 +45,33 @@ impl Dialer {
     /// The way out that the settings ask for, or the host's own.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] names the setting `proxy.*`.
+    /// [`Error::InvalidValue`] names the setting: `proxy.*` or `endpoint.allowedHosts`.
     pub(crate) fn new(settings: &Settings, host: Option<Arc<dyn HostDial>>) -> Result<Dialer, Error> {
         let way = match (host, Proxy::new(settings)?) {
             (Some(host), _) => Way::Host(host),
             (None, Some(proxy)) => Way::Proxy(Box::new(proxy)),
             (None, None) => Way::Direct,
         };
-        Ok(Dialer { way, ..Dialer::direct(settings) })
+        let allowed = AllowedHosts::parse(&settings.endpoint_allowed_hosts)?;
+        Ok(Dialer { way, allowed, ..Dialer::direct(settings) })
     }
 
-    /// Past every proxy: for servers of the host's own.
+    /// Past every proxy, and anywhere: for servers of the host's own.
     pub(crate) fn direct(settings: &Settings) -> Dialer {
-        Dialer { way: Way::Direct, limit: settings.connect_timeout, max_message_bytes: settings.max_message_bytes }
+        Dialer {
+            way: Way::Direct,
+            allowed: AllowedHosts::default(),
+            limit: settings.connect_timeout,
+            max_message_bytes: settings.max_message_bytes,
+        }
+    }
+
+    /// Whether the host of the URL in the named field may be dialled at all.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the setting `endpoint.allowedHosts`.
+    pub(crate) fn check(&self, field: &'static str, host: &str) -> Result<(), Invalid> {
+        self.allowed.check(field, host)
     }
 
     fn deadline(&self) -> Instant {
@@ -245,6 +260,41 @@ mod tests {
     }
 
     #[tokio::test]
+    /// Where callbacks that hang have taken all threads, those that nobody waits for any more are not called when one is
+    /// free again.
+    #[test]
+    fn a_call_that_had_no_thread_in_time_is_not_made_later() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+        let callback = Arc::new(Callback {
+            socket: Mutex::new(Some(Err("late".to_owned()))),
+            delay: Duration::from_millis(300),
+            asked: Mutex::default(),
+        });
+        let mut settings = Settings::default();
+        settings.set("connect.timeout", "50").unwrap();
+        let dialer = Dialer::new(&settings, Some(callback.clone())).unwrap_or_else(|error| panic!("{error}"));
+        runtime.block_on(async {
+            for host in ["first.invalid", "second.invalid"] {
+                let error = dialer.tcp(host, 443, &mut Trace::default()).await.expect_err("no connection");
+                assert!(error.is_timeout(), "{error}");
+            }
+            // Behind both in the queue.
+            tokio::task::spawn_blocking(|| {}).await.unwrap();
+        });
+        assert_eq!(callback.asked.lock().unwrap().as_ref().unwrap().0, "first.invalid");
+    }
+
+    #[tokio::test]
+    async fn a_host_that_is_not_allowed_is_not_dialled() {
+        let mut settings = Settings::default();
+        settings.set("endpoint.allowedHosts", "cloud.example.com").unwrap();
+        let dialer = Dialer::new(&settings, None).unwrap_or_else(|error| panic!("{error}"));
+        let mut trace = Trace::default();
+        let error = dialer.tcp("localhost", 1, &mut trace).await.expect_err("no connection");
+        assert!(error.to_string().contains("endpoint.allowedHosts") && trace.steps().is_empty(), "{error}");
+    }
+
     async fn a_socket_that_comes_too_late_is_closed() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

@@ -11,11 +11,14 @@ use super::proxy::ProxyError;
 use super::tls::Refusal;
 use super::trace::Phase;
 use super::websocket::Broken;
+use crate::endpoint::Invalid;
 use crate::error::Error;
 
 /// Names what was being done and with whom. None holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
+    #[error(transparent)]
+    NotAllowed(Invalid),
     #[error("name resolution of {host} failed")]
     Resolve { host: String, source: io::Error },
     #[error("{host} has no address")]
@@ -71,7 +74,9 @@ impl ConnectError {
     /// What was being done.
     pub(crate) fn phase(&self) -> Phase {
         match self {
-            ConnectError::Resolve { .. } | ConnectError::NoAddress { .. } => Phase::Resolve,
+            ConnectError::NotAllowed(_) | ConnectError::Resolve { .. } | ConnectError::NoAddress { .. } => {
+                Phase::Resolve
+            }
             ConnectError::Tcp(_) => Phase::Tcp,
             #[cfg(unix)]
             ConnectError::Unix { .. } => Phase::Tcp,

@@ -18,6 +18,8 @@ use super::dial::Dialer;
 use super::failure::ConnectError;
 use super::tls::Trust;
 use super::trace::Trace;
+use crate::endpoint::Invalid;
+use crate::error::{Error, with_causes};
 use crate::settings::{Settings, shown};
 
 /// A server that leads in circles is left after this many redirects.
@@ -54,6 +56,8 @@ pub(crate) enum FetchFailure {
     Url,
     #[error("must not hold a user name or password")]
     UserInfo,
+    #[error(transparent)]
+    NotAllowed(Invalid),
     #[error("no connection to the server")]
     Connect(#[source] ConnectError),
     #[error("the exchange with the server failed")]
@@ -72,6 +76,15 @@ pub(crate) enum FetchFailure {
     Timeout,
 }
 
+impl From<FetchError> for Error {
+    fn from(error: FetchError) -> Error {
+        match error.why {
+            FetchFailure::NotAllowed(invalid) => invalid.into(),
+            _ => Error::Fetch(with_causes(&error)),
+        }
+    }
+}
+
 /// What the URL holds. Only status 200 is content.
 pub(crate) async fn fetch(
     dialer: &Dialer,
@@ -81,6 +94,7 @@ pub(crate) async fn fetch(
 ) -> Result<Zeroizing<Vec<u8>>, FetchError> {
     let failed = |why| FetchError { url: without_secrets(url), why };
     let target = Target::parse(url).map_err(failed)?;
+    dialer.check("url", &target.host).map_err(|invalid| failed(FetchFailure::NotAllowed(invalid)))?;
     let content = timeout(limits.timeout, follow(dialer, trust, target, limits.max_bytes));
     content.await.unwrap_or(Err(FetchFailure::Timeout)).map_err(failed)
 }

@@ -278,10 +278,43 @@ static void changes(void) {
   CHECK_OK(nbwss_endpoints_free(list));
 }
 
+/* Where endpoints may be is the host's to say, not the details'. */
+static void allowed_hosts(nbwss_options *options) {
+  nbwss_status wanted = NBWSS_ENDPOINT_HOST_NOT_ALLOWED;
+  nbwss_connector *all = connector;
+  nbwss_endpoints *draft = NULL;
+  nbwss_inspection *inspection = NULL;
+  CHECK_OK(nbwss_options_set(options, "endpoint.allowedHosts", "https://h"));
+  CHECK_STATUS(nbwss_connector_new(options, &connector), NBWSS_INVALID_VALUE);
+  CHECK_OK(nbwss_options_set(options, "endpoint.allowedHosts", "cloud.example.com, .example.net"));
+  CHECK_OK(nbwss_connector_new(options, &connector));
+  nbwss_endpoint endpoint = good_endpoint();
+  endpoint.host_name = nbwss_str_z("elsewhere");
+  endpoint.url = nbwss_str_z("wss://169.254.169.254/latest");
+  check_refused("add", nbwss_endpoint_add(connector, &endpoint), wanted, "endpoint.allowedHosts");
+  const char *json = as_json(&endpoint);
+  check_refused(json, nbwss_endpoint_add_json(connector, json), wanted, "endpoint.allowedHosts");
+  CHECK_OK(nbwss_endpoints_read_json(json, &draft));
+  check_refused(json, nbwss_endpoints_add(connector, draft, NULL), wanted, "endpoint.allowedHosts");
+  CHECK_OK(nbwss_endpoints_free(draft));
+  draft = NULL;
+  check_refused("validate", nbwss_endpoint_validate(connector, "wss://127.0.0.1:1/", NULL, &inspection), wanted,
+                "endpoint.allowedHosts");
+  check_refused("fetch", nbwss_endpoints_fetch(connector, "https://127.0.0.1:1/", &draft), wanted,
+                "endpoint.allowedHosts");
+  check_refused("add_url", nbwss_endpoint_add_url(connector, "https://example.net/"), wanted, "endpoint.allowedHosts");
+  check_empty();
+  endpoint = good_endpoint();
+  CHECK_OK(nbwss_endpoint_add(connector, &endpoint));
+  CHECK_OK(nbwss_connector_destroy(connector));
+  connector = all;
+}
+
 int main(void) {
   nbwss_options *options = NULL;
   CHECK_OK(nbwss_options_new(&options));
   CHECK_OK(nbwss_connector_new(options, &connector));
+  allowed_hosts(options);
   CHECK_OK(nbwss_options_free(options));
   fields();
   json();

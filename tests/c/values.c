@@ -158,9 +158,9 @@ static void names_and_versions(void) {
       "NBWSS_ENDPOINT_NOT_ENCRYPTED", "NBWSS_ENDPOINT_BAD_URL", "NBWSS_ENDPOINT_USER_INFO",
       "NBWSS_ENDPOINT_BAD_PRIORITY", "NBWSS_ENDPOINT_TOO_LONG", "NBWSS_ENDPOINT_BAD_CHARACTER",
       "NBWSS_ENDPOINT_NOT_UTF8", "NBWSS_ENDPOINT_NOT_JSON", "NBWSS_ENDPOINT_DUPLICATE_KEY", "NBWSS_ENDPOINT_BAD_TLS",
-      "NBWSS_FETCH_FAILED",
+      "NBWSS_FETCH_FAILED", "NBWSS_ENDPOINT_HOST_NOT_ALLOWED",
   };
-  for (nbwss_status status = NBWSS_OK; status <= NBWSS_FETCH_FAILED; status++) {
+  for (nbwss_status status = NBWSS_OK; status <= NBWSS_ENDPOINT_HOST_NOT_ALLOWED; status++) {
     CHECK(strcmp(nbwss_status_name(status), names[status]) == 0);
   }
   CHECK(strcmp(nbwss_status_name(-1), "NBWSS_UNKNOWN_STATUS") == 0);

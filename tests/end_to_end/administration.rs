@@ -1,16 +1,16 @@
 //! What an administrator does with endpoints, against a real cloud application: look before adding, accept, change,
 //! watch, and find everything again after a restart.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nbwss::connector::{ConnectionState, Phase};
-use nbwss::endpoint::EndpointTls;
-use nbwss::{Cause, EventKind, Inspection, Secret};
+use nbwss::endpoint::{EndpointTls, Rule};
+use nbwss::{Cause, Error, EventKind, Inspection, Secret};
 use serde_json::{Value, json};
 
 use crate::recorder::{Backup, job, ok};
 use crate::support::{Cloud, DEADLINE, Scratch};
-use crate::{count, nothing_more};
+use crate::{count, nothing_more, same_ca};
 
 const NAME: &str = "cloud.example.com";
 /// So long that no test waits for it: what happens all the same was not waited for.
@@ -222,4 +222,96 @@ fn health_is_truthful_about_a_peer_that_fell_silent() {
     backup.host.event(EventKind::Established, 2);
     assert_eq!(backup.connector.health().expect("health").groups_connected, 1);
     backup.stop();
+}
+
+/// Stored before the setting was made: in the list with the reason, and never dialled.
+#[test]
+fn a_stored_endpoint_that_is_no_longer_allowed_is_not_dialled() {
+    let scratch = Scratch::new("allowed");
+    let mut cloud = Cloud::start(&scratch, &[]);
+    let path = scratch.join("endpoints.db");
+    let store = ("endpoint.store.path", path.to_str().expect("UTF-8"));
+    Backup::beside(&cloud, &[store], ok).connector.destroy().expect("the end");
+    let backup = Backup::new(Some(&cloud.ca_file()), &[store, ("endpoint.allowedHosts", ".example.org")], ok);
+    let (connector, host) = (&backup.connector, &backup.host);
+    connector.start().expect("it starts");
+    let told = host.event(EventKind::ConnectFailed, 1).event;
+    assert!(told.reason.contains("endpoint.allowedHosts"), "{told:?}");
+    host.wait_until("the reason in the list", |_| connector.endpoint(NAME).expect("it is there").last_error);
+    let health = connector.health().expect("health");
+    assert_eq!((health.groups, health.groups_connected), (1, 0));
+    let not_allowed = |result: Result<(), Error>| {
+        let error = result.expect_err("it is not allowed");
+        let rule = matches!(&error, Error::InvalidEndpoint(invalid) if invalid.rule == Rule::HostNotAllowed);
+        assert!(rule && error.to_string().contains("endpoint.allowedHosts"), "{error:?}");
+    };
+    not_allowed(connector.diagnose(NAME, true).map(drop));
+    not_allowed(connector.set_endpoint_token(NAME, Secret::new("another".into())));
+    not_allowed(connector.set_endpoint_tls(NAME, EndpointTls::default()));
+    connector.set_endpoint_active(NAME, false).expect("it is there");
+    not_allowed(connector.set_endpoint_active(NAME, true));
+    let mut elsewhere = details(&cloud);
+    elsewhere["hostName"] = json!("elsewhere");
+    let good = json!({ "token": "t", "priority": 1, "groupId": "g", "hostName": "h", "url": "wss://a.example.org/" });
+    let error = connector.add_endpoints_json(format!("[{good}, {elsewhere}]")).expect_err("it is not allowed");
+    assert!(error.to_string().starts_with("endpoint 1: url: "), "{error}");
+    not_allowed(connector.add_endpoints_json(elsewhere.to_string()));
+    not_allowed(connector.validate(elsewhere["url"].as_str().expect("a URL"), EndpointTls::default()).map(drop));
+    connector.remove_endpoint(NAME).expect("it is there");
+    assert_eq!(count(&mut cloud, "connected"), 0);
+    assert!(connector.endpoints().expect("a list").is_empty());
+}
+
+/// Where each endpoint stands, since when, and when it will be tried.
+#[test]
+fn the_list_tells_where_each_endpoint_stands() {
+    let [first, second] = [Scratch::new("states-refused"), Scratch::new("states-busy")];
+    let refusing = Cloud::start(&first, &["--reject-token", "--host-name", "refused", "--group", "refused"]);
+    let busy =
+        Cloud::start(&second, &[&same_ca(&refusing), "--http-status", "503", "--host-name", "busy", "--group", "busy"]);
+    let backup = Backup::new(Some(&refusing.ca_file()), &NEVER, ok);
+    let (connector, host) = (&backup.connector, &backup.host);
+    for cloud in [&refusing, &busy] {
+        connector.add_endpoints_file(&cloud.endpoint_file()).expect("added");
+    }
+    for name in ["waiting", "sleeping", "stopped"] {
+        let one =
+            json!({ "token": "t", "priority": 1, "groupId": name, "hostName": name, "url": "wss://127.0.0.1:1/" });
+        connector.add_endpoints_json(one.to_string()).expect("added");
+    }
+    connector.set_endpoint_active("sleeping", false).expect("it is there");
+    connector.set_group_running("stopped", false).expect("it is there");
+    let now = SystemTime::now();
+    connector.start().expect("it starts");
+    host.event_of("refused", EventKind::Rejected, 0);
+    host.event_of("busy", EventKind::ConnectFailed, 0);
+    host.event_of("waiting", EventKind::ConnectFailed, 0);
+    let look = |name: &str| connector.endpoint(name).expect("it is there");
+    let day = Duration::from_secs(86_400);
+    let stands = |name: &str, state, attempts, planned: Option<std::ops::Range<Duration>>| {
+        let info = look(name);
+        assert_eq!((info.state, info.attempts, info.sessions), (state, attempts, 0), "{info:?}");
+        match (planned, info.next_attempt_in) {
+            (Some(range), Some(next)) => assert!(range.contains(&next), "{info:?}"),
+            (None, None) => {}
+            _ => panic!("{info:?}"),
+        }
+        assert!(info.since.is_some_and(|since| since <= SystemTime::now()) && info.last_heard.is_none(), "{info:?}");
+    };
+    stands("refused", ConnectionState::Refused, 1, Some(day - Duration::from_secs(60)..day * 2));
+    stands("busy", ConnectionState::Disconnected, 1, Some(Duration::ZERO..day));
+    stands("waiting", ConnectionState::Disconnected, 1, Some(Duration::ZERO..day));
+    assert!(["refused", "busy", "waiting"].iter().all(|name| look(name).since >= Some(now)));
+    stands("sleeping", ConnectionState::Disconnected, 0, None);
+    stands("stopped", ConnectionState::Disconnected, 0, None);
+    let health = connector.health().expect("health");
+    let counts = (health.groups, health.groups_connected, health.endpoints, health.endpoints_active);
+    assert_eq!((counts, health.endpoints_refused), ((3, 0, 5, 4), 1));
+
+    connector.set_group_running("waiting", false).expect("it is there");
+    stands("waiting", ConnectionState::Disconnected, 1, None);
+    backup.stop();
+    stands("refused", ConnectionState::Refused, 1, None);
+    stands("busy", ConnectionState::Disconnected, 1, None);
+    assert_eq!(connector.health().expect("health").groups, 0);
 }
