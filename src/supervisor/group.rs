@@ -53,6 +53,14 @@ impl Group {
 
     pub(super) fn remove(&mut self, endpoint: EndpointId) {
         self.candidates.retain(|candidate| candidate.endpoint != endpoint);
+        if self.is_empty() {
+            // Whoever comes next with this name is a new group, even while the old one's session still ends.
+            (self.stopped, self.failures) = (false, 0);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.candidates.is_empty()
     }
 
     pub(super) fn set_active(&mut self, now: Instant, endpoint: EndpointId, active: bool) {
@@ -272,6 +280,6 @@ impl Group {
 
     /// No endpoint, and nothing under way.
     pub(super) fn is_gone(&self) -> bool {
-        self.candidates.is_empty() && matches!(self.state, State::Idle)
+        self.is_empty() && matches!(self.state, State::Idle)
     }
 }

@@ -120,9 +120,10 @@ impl Supervisor {
         }
     }
 
-    /// Starts or stops one group; the others go on. Returns `false` if there is no such group.
+    /// Starts or stops one group; the others go on. Returns `false` if there is no endpoint of such a group.
     pub fn set_group_running(&mut self, now: Instant, group_id: &str, running: bool) -> bool {
-        self.change(now, group_id, |group, _| group.set_stopped(!running))
+        let is_there = self.groups.get(group_id).is_some_and(|group| !group.is_empty());
+        is_there && self.change(now, group_id, |group, _| group.set_stopped(!running))
     }
 
     /// Whether the group should be connected: everything is started, and so is the group.

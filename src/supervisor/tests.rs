@@ -522,3 +522,17 @@ fn a_list_shows_where_each_connection_stands() {
     assert_eq!(world.supervisor.connection("g", a), None);
     assert_eq!(world.supervisor.connection("unknown", a), None);
 }
+
+#[test]
+fn a_group_that_comes_again_is_started_even_while_its_last_session_still_ends() {
+    let mut world = World::new();
+    let first = world.add("a", "g", 1);
+    let attempt = world.connects(first);
+    assert!(world.supervisor.set_group_running(world.now, "g", false));
+    world.told_to_end(attempt);
+    world.supervisor.remove(world.now, "g", first);
+    let second = world.add("b", "g", 1);
+    world.nothing();
+    world.end(attempt, Aftermath::Retry);
+    world.dials(second);
+}
