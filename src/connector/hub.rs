@@ -32,7 +32,10 @@ pub(super) async fn run(shared: Arc<Shared>, runner: Runner) {
                             dials.push((attempt, endpoint.clone(), link));
                         }
                         // Removed before its turn came.
-                        None => drop(control.supervisor.ended(now, attempt, Aftermath::Retry)),
+                        None => {
+                            control.supervisor.ended(now, attempt, Aftermath::Retry);
+                            shared.attempt_ended.notify_all();
+                        }
                     },
                     Action::End { attempt } => ends.extend(control.attempts.get(&attempt).cloned()),
                 }

@@ -17,6 +17,8 @@ mod request;
 mod runner;
 mod shared;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod watchdog;
 mod writer;
 
