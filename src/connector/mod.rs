@@ -198,6 +198,8 @@ impl Connector {
         let shared = self.open()?;
         {
             let mut control = lock(&shared.control);
+            // `destroy` may have begun since, and what it has stopped must not be started again.
+            self.open()?;
             control.running = running;
             control.supervisor.set_running(Now::read().instant, running);
         }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use super::sync::lock;
 use super::{Connector, Host, Request};
 use crate::endpoint::Details;
+use crate::error::Error;
 use crate::secret::Secret;
 use crate::settings::Settings;
 
@@ -20,6 +22,23 @@ impl Host for Deaf {
 
 fn connector() -> Connector {
     Connector::new(Settings::default(), Arc::new(Deaf)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn start_that_is_overtaken_by_destroy_starts_nothing() {
+    let connector = connector();
+    std::thread::scope(|scope| {
+        let control = lock(&connector.shared.control);
+        let start = scope.spawn(|| connector.start());
+        std::thread::sleep(A_MOMENT);
+        connector.shared.set_closing();
+        drop(control);
+        assert!(matches!(start.join().unwrap(), Err(Error::IllegalState(_))));
+    });
+    assert!(!lock(&connector.shared.control).running);
+    // What `destroy` would have done after that.
+    connector.shared.control_changed.notify_one();
+    connector.destroy().unwrap();
 }
 
 #[test]
