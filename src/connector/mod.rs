@@ -25,7 +25,7 @@ mod writer;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::dispatch::Policy;
 use crate::endpoint::EndpointStore;
@@ -47,7 +47,7 @@ pub use inspection::Inspection;
 pub use request::Request;
 use runner::Runner;
 use shared::{Kept, Shared, Ways};
-use sync::{Latch, lock, on_our_thread, wait_until};
+use sync::{Latch, after, lock, on_our_thread, wait_until};
 use writer::Writer;
 
 /// A name resolution that hangs in the operating system is left behind after this long.
@@ -238,7 +238,7 @@ impl Connector {
         refuse_on_our_thread()?;
         let shared = self.open()?;
         let mut started = false;
-        let quiet = wait_until(&shared.control, &shared.attempt_ended, Instant::now() + timeout, |control| {
+        let quiet = wait_until(&shared.control, &shared.attempt_ended, after(timeout), |control| {
             started = control.running;
             started || shared.is_closing() || control.supervisor.is_quiet()
         });
@@ -278,7 +278,7 @@ impl Connector {
     pub fn destroy(&self) -> Result<(), Error> {
         refuse_on_our_thread()?;
         let shared = &self.shared;
-        let deadline = Instant::now() + shared.settings.shutdown_timeout;
+        let deadline = after(shared.settings.shutdown_timeout);
         if shared.set_closing() {
             shared.dispatch(|dispatch| dispatch.shut_down(Now::read()));
             lock(&shared.control).supervisor.set_running(Now::read().instant, false);

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::host::{Drained, GroupStats};
 use super::shared::Shared;
-use super::sync::{lock, on_our_thread, wait_until};
+use super::sync::{after, lock, on_our_thread, wait_until};
 use super::{Connector, refuse_on_our_thread};
 use crate::error::Error;
 use crate::outbox::{Accepted, Outbox};
@@ -84,7 +84,7 @@ impl Connector {
         refuse_on_our_thread()?;
         let shared = self.open()?;
         let over = |idle: bool| idle || shared.is_closing();
-        wait_until(&shared.outbox, &shared.outbox_settled, Instant::now() + timeout, |outbox| over(outbox.is_idle()));
+        wait_until(&shared.outbox, &shared.outbox_settled, after(timeout), |outbox| over(outbox.is_idle()));
         self.open()?;
         let outbox = lock(&shared.outbox);
         let counts = outbox.counts();
@@ -136,7 +136,7 @@ impl Shared {
     fn wait_for_space(&self, bytes: usize) {
         let wait = |timeout: Duration, ready: &dyn Fn(&Outbox) -> bool| {
             let ready = |outbox: &mut Outbox| self.is_closing() || ready(outbox);
-            wait_until(&self.outbox, &self.outbox_settled, Instant::now() + timeout, ready);
+            wait_until(&self.outbox, &self.outbox_settled, after(timeout), ready);
         };
         self.space_waiters.fetch_add(1, Ordering::AcqRel);
         wait(CATCHING_UP, &|outbox| !outbox.is_behind());

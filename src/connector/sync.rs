@@ -2,11 +2,19 @@
 
 use std::cell::Cell;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Locks. A panic is caught and ends the session that caused it; the state behind the lock stays in use.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// So long that nobody sees its end.
+const FOR_EVER: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+/// When so much time has passed.
+pub(super) fn after(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(FOR_EVER)
 }
 
 /// Waits until `done` or the deadline. Returns whether it is done.
