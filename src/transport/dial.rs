@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
+use super::blocking::blocking;
 use super::failure::ConnectError;
 use super::inspect::{Inspection, inspect};
 use super::proxy::Proxy;
@@ -142,22 +142,11 @@ impl Dialer {
     }
 }
 
-/// Work for another thread that nobody wants any more when this is dropped.
-struct CalledOff<T>(JoinHandle<T>);
-
-impl<T> Drop for CalledOff<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A call that has begun runs to its end even when nobody waits for it any more, and what it brings is closed. One that
-/// still waits for a thread is called off.
+/// A call that has begun runs to its end even when nobody waits for it any more; what it brings is then closed.
 async fn by_host(dial: Arc<dyn HostDial>, host: &str, port: u16, limit: Duration) -> Result<QuietStream, ConnectError> {
     let failed = |why: String| ConnectError::HostDial { target: authority::join(host, port), why };
     let name = host.to_owned();
-    let mut call = CalledOff(spawn_blocking(move || dial.dial(&name, port, limit)));
-    let dialled = (&mut call.0).await;
+    let dialled = blocking(move || dial.dial(&name, port, limit)).await;
     let socket = dialled.unwrap_or_else(|_| Err("it did not come to its end".to_owned())).map_err(failed)?;
     QuietStream::try_from(socket).map_err(|error| failed(format!("the socket cannot be used: {error}")))
 }

@@ -2,15 +2,16 @@
 //! eyeballs"), so that a dead one costs a quarter of a second and not the whole deadline.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::authority;
+use super::blocking::blocking;
 use super::failure::{ConnectError, Unreached, no_answer};
 use super::stream::QuietStream;
 use super::trace::{Phase, Trace};
@@ -37,7 +38,13 @@ pub(super) async fn dial(
 
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
     let failed = |source| ConnectError::Resolve { host: host.to_owned(), source };
-    let addresses: Vec<SocketAddr> = lookup_host((host, port)).await.map_err(failed)?.collect();
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let name = host.to_owned();
+    let look_up = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+    let found: io::Result<Vec<SocketAddr>> = blocking(look_up).await.unwrap_or_else(|error| Err(error.into()));
+    let addresses = found.map_err(failed)?;
     if addresses.is_empty() {
         return Err(ConnectError::NoAddress { host: host.to_owned() });
     }

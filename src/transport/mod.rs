@@ -5,6 +5,7 @@
 //! the host's own server ([`crate::forward`]) start from the same sockets and the same TLS.
 
 mod authority;
+mod blocking;
 mod certificate;
 mod dial;
 mod direct;
