@@ -156,15 +156,15 @@ fn has_scheme(reference: &str) -> bool {
 
 /// Without user, password and query.
 fn without_secrets(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit('@').next().unwrap_or_default();
-            shown(&format!("{scheme}://{host}{path}"))
-        }
-        None => "the URL".to_owned(),
+    let Some((scheme, rest)) = url.split_once("://") else { return "the URL".to_owned() };
+    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    // What looks like host and path may be a password with a slash or a question mark in it.
+    if path.contains('@') || (rest.contains('@') && host_and_port(host, Some(443)).is_none()) {
+        return "the URL".to_owned();
     }
+    shown(&format!("{scheme}://{host}{path}"))
 }
 
 fn origin_of(url: &str) -> String {

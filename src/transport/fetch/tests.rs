@@ -12,6 +12,7 @@ use std::time::Instant;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
+use crate::endpoint::Rule;
 use crate::error::with_causes;
 use certs::Certificates;
 
@@ -181,4 +182,32 @@ async fn only_a_verified_server_is_asked_and_only_over_https() {
     let stranger = serve(|_| ok("content"));
     let error = stranger.get(&server.url("/"), LIMITS).await.unwrap_err();
     assert!(error.contains("no connection to the server: TLS with 127.0.0.1 failed"), "{error}");
+}
+
+#[test]
+fn a_password_is_not_shown_whatever_is_in_it() {
+    for password in ["s3cret", "s3/cret", "1/s3cret", "s3?cret", "s3#cret", "s3@cret", "//s3cret"] {
+        for scheme in ["https", "http", "wss"] {
+            let url = format!("{scheme}://user:{password}@host.example.com/path?ticket=s3cret");
+            let shown = without_secrets(&url);
+            assert!(!shown.contains("s3") && !shown.contains("cret"), "{url}: {shown}");
+            assert!(!origin_of(&url).contains("s3"), "{url}: {}", origin_of(&url));
+        }
+    }
+    assert_eq!(without_secrets("https://user:pass@host:1/path?a=b"), "https://host:1/path");
+    assert_eq!(without_secrets("https://host/path?mail=a@b"), "https://host/path");
+    assert_eq!(without_secrets("https://[::1]:1?q"), "https://[::1]:1");
+    assert_eq!(origin_of("https://host:1/path"), "https://host:1");
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_allowed_is_not_asked() {
+    let server = serve(|_| panic!("asked"));
+    let mut settings = Settings::default();
+    settings.set("endpoint.allowedHosts", ".example.com").unwrap();
+    let dialer = Dialer::new(&settings, None).unwrap_or_else(|error| panic!("{error}"));
+    let refused = fetch(&dialer, &server.trust(), &server.url("/?ticket=s3cret"), LIMITS).await.unwrap_err();
+    let error = Error::from(refused);
+    assert!(matches!(&error, Error::InvalidEndpoint(invalid) if invalid.rule == Rule::HostNotAllowed), "{error:?}");
+    assert!(error.to_string().contains("127.0.0.1") && !error.to_string().contains("s3cret"), "{error}");
 }
