@@ -252,6 +252,10 @@ pub struct GroupStats {
 /// Text from elsewhere as a log or an event may show it: one line, and not longer than anyone reads.
 pub(super) fn one_line(text: impl fmt::Display) -> String {
     const MAX_CHARS: usize = 500;
-    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.to_string().chars().take(MAX_CHARS).map(clean).collect()
+    without_controls(text.to_string().chars().take(MAX_CHARS))
+}
+
+/// Text from elsewhere, however long, that makes no line of its own.
+pub(super) fn without_controls(text: impl Iterator<Item = char>) -> String {
+    text.map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::cause::Cause;
 use super::driver::end_of;
+use super::host::without_controls;
 use super::shared::Shared;
 use super::sync::lock;
 use super::{Connector, refuse_on_our_thread};
@@ -50,8 +51,8 @@ impl Connector {
     /// [`Error::IllegalState`] on a thread of ours, or when `destroy` begins.
     pub fn validate(&self, url: &str, tls: EndpointTls) -> Result<Inspection, Error> {
         let (shared, url): (_, Url) = (self.shared.clone(), url.parse()?);
-        tls.check()?;
         shared.dialer.check("url", url.host())?;
+        tls.check()?;
         let trust = shared.trust.for_endpoint(&tls)?;
         self.on_io_thread(async move { validate(&shared, &url, &trust).await })
     }
@@ -64,8 +65,8 @@ impl Connector {
     pub fn diagnose(&self, host_name: &str, connect: bool) -> Result<Inspection, Error> {
         let shared = self.shared.clone();
         let endpoint = lock(&self.open()?.control).registry.find(host_name)?.clone();
-        let trust = shared.trust.for_endpoint(&endpoint.details.tls)?;
         shared.dialer.check("url", endpoint.details.url.host())?;
+        let trust = shared.trust.for_endpoint(&endpoint.details.tls)?;
         self.on_io_thread(async move { diagnose(&shared, &endpoint, &trust, connect).await })
     }
 
@@ -113,6 +114,7 @@ async fn validate(shared: &Shared, url: &Url, trust: &Trust) -> Inspection {
         Err(error) => inspection.fail(&error),
     }
     inspection.steps = trace.into_steps();
+    inspection.clean(None);
     inspection
 }
 
@@ -137,7 +139,7 @@ async fn diagnose(shared: &Shared, endpoint: &Endpoint, trust: &Trust, connect: 
         Err(error) => inspection.fail(&error),
     }
     inspection.steps = trace.into_steps();
-    inspection.redact(&details.token);
+    inspection.clean(Some(&details.token));
     inspection
 }
 
@@ -188,11 +190,12 @@ impl Inspection {
         self.failure = Some((Cause::of_failure(error), with_causes(error)));
     }
 
-    /// What went wrong may be told in the peer's words, and the peer knows the token.
-    fn redact(&mut self, token: &Secret) {
+    /// What went wrong may be told in the words of the peer, who knows the token, or of the host's dial callback.
+    fn clean(&mut self, token: Option<&Secret>) {
         let texts = self.steps.iter_mut().filter_map(|step| step.failure.as_mut());
         for text in texts.chain(self.failure.as_mut().map(|(_, why)| why)) {
-            *text = token.redacted(text);
+            let known = token.map(|token| token.redacted(text));
+            *text = without_controls(known.as_ref().unwrap_or(text).chars());
         }
     }
 }
@@ -219,5 +222,32 @@ impl fmt::Display for Inspection {
             Some(Err(why)) => writeln!(f, "  not trusted, {}: {why}", self.tls_version),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_s_words_hold_no_token_and_make_no_line_of_their_own() {
+        let words = "closed: \u{1b}[2Ja-long-token\n  trusted, TLS 1.3".to_owned();
+        let mut trace = Trace::default();
+        trace.record(Phase::Connect, "h", Duration::ZERO, Some(words.clone()));
+        let mut inspection = Inspection {
+            peer: "h:443".to_owned(),
+            steps: trace.into_steps(),
+            certificates: Vec::new(),
+            trusted: None,
+            ca_to_accept: None,
+            tls_version: "",
+            failure: Some((Cause::PeerClosed, words)),
+        };
+        inspection.clean(Some(&Secret::new("a-long-token".into())));
+        let text = format!("{inspection}{}", inspection.failure.as_ref().map_or("", |(_, why)| why));
+        assert!(!text.contains("a-long-token") && !text.contains('\u{1b}'), "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("  trusted")).count(), 0, "{text}");
     }
 }
