@@ -363,6 +363,8 @@ impl Driver<'_> {
     fn next_message(&mut self, now: Now) -> Option<String> {
         self.open?;
         match self.next_answer() {
+            // Its group's notifications may be another endpoint's by now.
+            None if self.attempt.link.is_ending() => None,
             None => self.attempt.shared.next_notification(now, self.group_id()),
             answer => answer,
         }

@@ -90,6 +90,8 @@ impl Connector {
             let mut control = lock(&shared.control);
             let removed = control.registry.remove(host_name)?;
             let group_id = &removed.details.group_id;
+            // At once: what is accepted from now on, for who has the same group then, is not for its session.
+            control.attempts.values().filter(|link| link.endpoint == removed.id).for_each(|link| link.end());
             control.troubles.remove(&removed.id);
             control.supervisor.remove(Now::read().instant, group_id, removed.id);
             if !control.registry.has_group(group_id) {
