@@ -244,7 +244,9 @@ impl Connector {
         for endpoint in all.iter().filter(|endpoint| endpoint.active) {
             let group_id = &endpoint.details.group_id;
             if control.supervisor.is_running(group_id) {
-                let heard = endpoint.last_heard.is_some_and(|age| age < limit);
+                // What was told to end serves nobody any more.
+                let connected = endpoint.state == ConnectionState::Connected;
+                let heard = connected && endpoint.last_heard.is_some_and(|age| age < limit);
                 *groups.entry(group_id.clone()).or_insert(false) |= heard;
             }
         }
