@@ -3,7 +3,7 @@
 //! A change is written first and takes effect then. Administrators wait for each other and for the disk, the sessions
 //! for neither.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -216,8 +216,7 @@ impl Connector {
     /// As for [`Connector::start`].
     pub fn endpoints(&self) -> Result<Vec<EndpointInfo>, Error> {
         let shared = self.open()?;
-        let control = lock(&shared.control);
-        Ok(control.registry.iter().map(|endpoint| info(shared, &control, endpoint)).collect())
+        Ok(list(shared, &lock(&shared.control)))
     }
 
     /// One endpoint, by host name without case.
@@ -227,7 +226,8 @@ impl Connector {
     pub fn endpoint(&self, host_name: &str) -> Result<EndpointInfo, Error> {
         let shared = self.open()?;
         let control = lock(&shared.control);
-        Ok(info(shared, &control, control.registry.find(host_name)?))
+        let endpoint = control.registry.find(host_name)?;
+        Ok(info(&control, endpoint, silences(shared, &control).get(&endpoint.id)))
     }
 
     /// How the server groups are connected.
@@ -238,7 +238,6 @@ impl Connector {
         let shared = self.open()?;
         let settings = &shared.settings;
         let limit = settings.keep_alive_interval.saturating_mul(settings.max_missed_pongs as u32 + 1);
-        let all = self.endpoints()?;
         let control = lock(&shared.control);
         let mut groups = BTreeMap::new();
         for endpoint in all.iter().filter(|endpoint| endpoint.active) {
@@ -250,6 +249,7 @@ impl Connector {
                 *groups.entry(group_id.clone()).or_insert(false) |= heard;
             }
         }
+        let all = list(shared, &control);
         Ok(Health {
             groups: groups.len(),
             groups_connected: groups.values().filter(|connected| **connected).count(),
@@ -281,7 +281,18 @@ impl Shared {
     }
 }
 
-fn info(shared: &Shared, control: &Control, endpoint: &Endpoint) -> EndpointInfo {
+fn list(shared: &Shared, control: &Control) -> Vec<EndpointInfo> {
+    let silences = silences(shared, control);
+    control.registry.iter().map(|endpoint| info(control, endpoint, silences.get(&endpoint.id))).collect()
+}
+
+/// How long ago the peer of each session was last heard.
+fn silences(shared: &Shared, control: &Control) -> HashMap<EndpointId, Duration> {
+    let now = Instant::now();
+    control.attempts.values().filter_map(|link| Some((link.endpoint, shared.silence(link, now)?))).collect()
+}
+
+fn info(control: &Control, endpoint: &Endpoint, last_heard: Option<&Duration>) -> EndpointInfo {
     let now = Now::read().instant;
     let mut info = EndpointInfo::from(endpoint.details.clone());
     info.active = endpoint.active;
@@ -293,8 +304,6 @@ fn info(shared: &Shared, control: &Control, endpoint: &Endpoint) -> EndpointInfo
         info.attempts = connection.attempts;
         info.sessions = connection.sessions;
     }
-    let links = control.attempts.values();
-    let links = links.filter(|link| link.endpoint == endpoint.id);
-    info.last_heard = links.filter_map(|link| shared.silence(link, now)).min();
+    info.last_heard = last_heard.copied();
     info
 }
