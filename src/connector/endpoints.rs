@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Connector;
 use super::host::{ConnectionState, EndpointInfo, EventKind, Health};
 use super::shared::{Control, Shared, Why};
 use super::sync::lock;
-use crate::endpoint::{self, Details, Endpoint, EndpointTls, Stored};
+use crate::endpoint::{self, Details, Endpoint, EndpointId, EndpointStore, EndpointTls, Invalid, Stored};
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::supervisor::Supervisor;
@@ -58,8 +58,7 @@ impl Connector {
     /// # Errors
     /// As for [`Connector::add_endpoint`].
     pub fn add_endpoints(&self, all: Vec<Details>) -> Result<(), Error> {
-        let shared = self.open()?;
-        let store = lock(&shared.store);
+        let (shared, store) = self.administer()?;
         lock(&shared.control).registry.check(&all)?;
         for (index, details) in all.iter().enumerate() {
             let allowed = shared.dialer.check("url", details.url.host());
@@ -80,24 +79,24 @@ impl Connector {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Store`].
     pub fn remove_endpoint(&self, host_name: &str) -> Result<(), Error> {
-        let shared = self.open()?;
+        let (shared, store) = self.administer()?;
+        lock(&shared.control).registry.find(host_name)?;
+        if let Some(store) = &*store {
+            store.remove(host_name)?;
+        }
         {
-            let store = lock(&shared.store);
-            lock(&shared.control).registry.find(host_name)?;
-            if let Some(store) = &*store {
-                store.remove(host_name)?;
-            }
             let mut control = lock(&shared.control);
             let removed = control.registry.remove(host_name)?;
             let group_id = &removed.details.group_id;
-            // At once: what is accepted from now on, for who has the same group then, is not for its session.
-            control.attempts.values().filter(|link| link.endpoint == removed.id).for_each(|link| link.end());
             control.troubles.remove(&removed.id);
             control.supervisor.remove(Now::read().instant, group_id, removed.id);
+            // At once: what is accepted from now on, for who has the same group then, is not for its session.
+            control.attempts.values().filter(|link| link.endpoint == removed.id).for_each(|link| link.end());
             if !control.registry.has_group(group_id) {
                 lock(&shared.outbox).remove_group(group_id);
             }
         }
+        drop(store);
         shared.control_changed.notify_one();
         shared.notifications_settled();
         Ok(())
@@ -111,7 +110,7 @@ impl Connector {
     pub fn set_endpoint_active(&self, host_name: &str, active: bool) -> Result<(), Error> {
         let kind = if active { EventKind::Activated } else { EventKind::Deactivated };
         let mut was_active = active;
-        let changed = self.change(
+        let (changed, alone) = self.change(
             host_name,
             |endpoint| {
                 was_active = endpoint.active;
@@ -119,9 +118,11 @@ impl Connector {
             },
             |supervisor, now, endpoint| supervisor.set_active(now, &endpoint.details.group_id, endpoint.id, active),
         )?;
+        // Before the next administrator has a turn: the last event is to be what holds.
         if was_active != active {
             self.shared.event(kind, &changed, Why::default(), None);
         }
+        drop(alone);
         Ok(())
     }
 
@@ -183,17 +184,30 @@ impl Connector {
         Ok(())
     }
 
-    /// Changes an endpoint: first in the database, then in the registry, and tells the supervisor.
+    /// The database, and with it the right to change endpoints, until it is let go.
+    fn administer(&self) -> Result<(&Shared, MutexGuard<'_, Option<EndpointStore>>), Error> {
+        let shared = self.open()?;
+        let store = lock(&shared.store);
+        // `destroy` may have begun since, and closes the database.
+        self.open()?;
+        Ok((shared, store))
+    }
+
+    /// Changes an endpoint: first in the database, then in the registry, and tells the supervisor. Others wait until what
+    /// is returned with it is let go.
     fn change(
         &self,
         host_name: &str,
         change: impl FnOnce(Endpoint) -> Result<Endpoint, Error>,
         tell: impl FnOnce(&mut Supervisor, Instant, &Endpoint),
-    ) -> Result<Arc<Endpoint>, Error> {
-        let shared = self.open()?;
-        let store = lock(&shared.store);
+    ) -> Result<(Arc<Endpoint>, MutexGuard<'_, Option<EndpointStore>>), Error> {
+        let (shared, store) = self.administer()?;
         let endpoint = lock(&shared.control).registry.find(host_name)?.clone();
         let changed = Arc::new(change((*endpoint).clone())?);
+        if changed.active {
+            // It may have been stored before the setting was made.
+            shared.dialer.check("url", changed.details.url.host())?;
+        }
         if let Some(store) = &*store {
             store.put(&[(&changed.details, changed.active)])?;
         }
@@ -203,13 +217,9 @@ impl Connector {
             tell(&mut control.supervisor, Now::read().instant, &changed);
         }
         shared.control_changed.notify_one();
-        Ok(changed)
+        Ok((changed, store))
     }
 
-        if changed.active {
-            // It may have been stored before the setting was made.
-            shared.dialer.check("url", changed.details.url.host())?;
-        }
     /// All endpoints by host name.
     ///
     /// # Errors
@@ -239,6 +249,7 @@ impl Connector {
         let settings = &shared.settings;
         let limit = settings.keep_alive_interval.saturating_mul(settings.max_missed_pongs as u32 + 1);
         let control = lock(&shared.control);
+        let all = list(shared, &control);
         let mut groups = BTreeMap::new();
         for endpoint in all.iter().filter(|endpoint| endpoint.active) {
             let group_id = &endpoint.details.group_id;
@@ -249,7 +260,6 @@ impl Connector {
                 *groups.entry(group_id.clone()).or_insert(false) |= heard;
             }
         }
-        let all = list(shared, &control);
         Ok(Health {
             groups: groups.len(),
             groups_connected: groups.values().filter(|connected| **connected).count(),

@@ -304,6 +304,10 @@ impl Connector {
             let _ = thread.join();
         }
         drop(host);
+        // The next connector may open the database. Where a change is being written right now, it closes with its writer.
+        if let Ok(mut store) = shared.store.try_lock() {
+            drop(store.take());
+        }
         Ok(())
     }
 }

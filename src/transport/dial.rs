@@ -80,6 +80,7 @@ impl Dialer {
 
     /// A connection to the host, by whatever way.
     pub(crate) async fn tcp(&self, host: &str, port: u16, trace: &mut Trace) -> Result<QuietStream, ConnectError> {
+        self.check("url", host).map_err(ConnectError::NotAllowed)?;
         match &self.way {
             Way::Proxy(proxy) if !proxy.is_bypassed(host, port) => proxy.dial(host, port, self.limit, trace).await,
             Way::Direct | Way::Proxy(_) => direct::dial(host, port, self.limit, trace).await,
@@ -248,7 +249,6 @@ mod tests {
         }
     }
 
-    #[tokio::test]
     /// Where callbacks that hang have taken all threads, those that nobody waits for any more are not called when one is
     /// free again.
     #[test]
@@ -284,6 +284,7 @@ mod tests {
         assert!(error.to_string().contains("endpoint.allowedHosts") && trace.steps().is_empty(), "{error}");
     }
 
+    #[tokio::test]
     async fn a_socket_that_comes_too_late_is_closed() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
