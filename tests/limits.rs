@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use certs::Certificates;
 use futures_util::{SinkExt, StreamExt};
+use nbwss::EventKind;
 use recorder::{Backup, ok, respond};
 use support::{Cloud, Scratch};
 use tokio::net::TcpListener;
@@ -21,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-/// Both tests look at the memory of the process, so one at a time.
+/// All tests look at the process, so one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Resident memory of this process in bytes.
@@ -41,6 +42,50 @@ fn io_thread_seconds() -> f64 {
         Some(after_name.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>())
     });
     ticks.sum::<f64>() / 100.0
+}
+
+/// How often threads of ours went to sleep.
+fn rests() -> u64 {
+    let tasks = fs::read_dir("/proc/self/task").expect("threads").filter_map(|task| Some(task.ok()?.path()));
+    let ours = tasks.filter(|task| fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.starts_with("nbwss-")));
+    let switches = ours.filter_map(|task| {
+        let status = fs::read_to_string(task.join("status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:").map(str::to_owned));
+        line?.trim().parse::<u64>().ok()
+    });
+    switches.sum()
+}
+
+/// Endpoints that wait or were refused wake nobody before their time.
+#[test]
+fn who_waits_costs_nothing() {
+    let _alone = ALONE.lock();
+    let scratch = Scratch::new("idle");
+    let cloud = Cloud::start(&scratch, &["--reject-token"]);
+    let settings = [("connect.backoffBase", "3600000"), ("connectionInfo.period", "86400")];
+    let backup = Backup::beside(&cloud, &settings, ok);
+    for group in 0..100 {
+        let details = serde_json::json!({
+            "hostName": format!("h{group}"), "groupId": format!("g{group}"), "url": "wss://127.0.0.1:1/", "priority": 1,
+            "token": "t",
+        });
+        backup.connector.add_endpoints_json(details.to_string()).expect("added");
+    }
+    backup.connector.start().expect("it starts");
+    backup.host.event(EventKind::Rejected, 1);
+    backup.host.event(EventKind::ConnectFailed, 100);
+    // Each waits for a time drawn from an hour: whose time is near goes.
+    for info in backup.connector.endpoints().expect("a list") {
+        if info.next_attempt_in.is_none_or(|next| next < Duration::from_secs(60)) {
+            backup.connector.remove_endpoint(&info.details.host_name).expect("it is there");
+        }
+    }
+    // What the removals and the last attempts led to comes to rest.
+    std::thread::sleep(Duration::from_secs(1));
+    let before = rests();
+    std::thread::sleep(Duration::from_secs(2));
+    let after = rests();
+    assert!(after <= before + 1, "woken {} times", after - before);
 }
 
 /// Ten thousand calls at once, and room for eight: all are answered, most with 503, and memory stays flat.

@@ -6,6 +6,7 @@
  *   fork ENDPOINT_JSON CA_FILE
  */
 #define _POSIX_C_SOURCE 200809L
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,13 +91,17 @@ static void fork_before_first_use(void) {
 
 int main(int argc, char **argv) {
   static struct counting_host host = COUNTING_HOST_INIT;
-  nbwss_connector *connector = NULL;
+  nbwss_connector *connector = NULL, *another = NULL;
   nbwss_endpoints *list = NULL;
+  char database[4096];
+  size_t count = 0;
   long notified = 0;
   CHECK(argc == 3);
+  snprintf(database, sizeof database, "%s.db", argv[1]);
   fork_before_first_use();
   nbwss_options *options = counting_options(&host, argv[2]);
   CHECK_OK(nbwss_options_on_request(options, on_request, &host, counting_destructor));
+  CHECK_OK(nbwss_options_set(options, "endpoint.store.path", database));
   CHECK_OK(nbwss_connector_new(options, &connector));
   CHECK_OK(nbwss_endpoint_add_file(connector, argv[1]));
   CHECK_OK(nbwss_endpoint_list(connector, &list));
@@ -125,6 +130,25 @@ int main(int argc, char **argv) {
   /* The children's ends did not touch the parent's session. */
   CHECK(counter_value(&host.established) == 1);
   CHECK_OK(nbwss_endpoints_free(list));
+
+  /* Nor its database: it is still the parent's alone and takes changes, and when the parent lets it go, it is free even
+   * while a child lives that has inherited the file. */
+  pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(1);
+  }
+  CHECK(child > 0);
+  CHECK_STATUS(nbwss_connector_new(options, &another), NBWSS_STORE_IN_USE);
+  CHECK_OK(nbwss_endpoint_add_json(
+      connector, "{\"hostName\":\"late\",\"groupId\":\"late\",\"url\":\"wss://127.0.0.1:1/\",\"priority\":1,\"token\":\"t\"}"));
+  CHECK_OK(nbwss_connector_destroy(connector));
+  CHECK_OK(nbwss_connector_new(options, &connector));
+  CHECK_OK(nbwss_endpoint_list(connector, &list));
+  CHECK_OK(nbwss_endpoints_count(list, &count));
+  CHECK(count == 2);
+  CHECK_OK(nbwss_endpoints_free(list));
+  CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
   CHECK_OK(nbwss_options_free(options));
   CHECK_OK(nbwss_connector_destroy(connector));
   CHECK(counter_value(&host.destructors) == 3);

@@ -8,6 +8,7 @@ mod support;
 
 mod acknowledgements;
 mod administration;
+mod at_once;
 mod broken;
 mod certificates;
 mod groups;

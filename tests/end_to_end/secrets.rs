@@ -1,10 +1,12 @@
 //! No token and no `Authorization` value in anything that a host may print.
 
 use std::fmt::Debug;
+use std::path::Path;
+use std::sync::Arc;
 
-use nbwss::EventKind;
-use nbwss::endpoint;
+use nbwss::endpoint::{self, EndpointTls, StoreKey};
 use nbwss::protocol::Response;
+use nbwss::{EventKind, Secret, Settings};
 use serde_json::json;
 
 use crate::recorder::{Backup, Seen, job, ok, respond};
@@ -122,4 +124,88 @@ fn an_eventful_session_tells_no_secret() {
         assert!(seen.log.len() >= 8, "{:#?}", seen.log);
     });
     cloud.finish();
+}
+
+/// Whatever an administrator does, and however it fails.
+#[test]
+fn administration_tells_no_secret() {
+    let scratch = Scratch::new("secrets");
+    let cloud = Cloud::start(&scratch, &["--token", ENDPOINT_TOKEN]);
+    let mut settings = Settings::default();
+    settings.set("proxy.password", JWT).expect("a good value");
+    check("settings", &format!("{settings:?}"));
+
+    let proxy = [("proxy.url", "http://127.0.0.1:1"), ("proxy.user", "u"), ("proxy.password", JWT)];
+    for settings in [&[][..], &proxy[..]] {
+        let backup = Backup::beside(&cloud, settings, ok);
+        let connector = &backup.connector;
+        for connect in [false, true] {
+            let seen = connector.diagnose("cloud.example.com", connect).expect("an inspection");
+            check("a diagnosis", &format!("{seen} {seen:?}"));
+        }
+        let url = format!("wss://127.0.0.1:1/nbwss?ticket={JWT}");
+        let seen = connector.validate(&url, EndpointTls::default()).expect("an inspection");
+        check("a validation", &format!("{seen} {seen:?}"));
+        for url in [
+            format!("https://127.0.0.1:1/details?ticket={JWT}"),
+            format!("https://user:{JWT}@127.0.0.1:1/details"),
+            format!("https://user:a/{JWT}@127.0.0.1:1/details"),
+            format!("https://user:a?{JWT}@127.0.0.1:1/details"),
+            format!("http://127.0.0.1:1/details?ticket={JWT}"),
+            format!("{JWT}@127.0.0.1"),
+        ] {
+            check_error("details from nowhere", connector.fetch_endpoints(&url));
+            check_error("endpoints from nowhere", connector.add_endpoints_url(&url));
+        }
+        for token in [format!("{JWT}\n"), JWT.repeat(1000)] {
+            let token = Secret::new(token);
+            check_error("a bad token", connector.set_endpoint_token("cloud.example.com", token));
+        }
+        let token = || Secret::new(JWT.into());
+        check_error("a token for nobody", connector.set_endpoint_token("nobody.example.com", token()));
+        connector.set_endpoint_token("cloud.example.com", token()).expect("it is there");
+        connector.start().expect("it starts");
+        let failed = if settings.is_empty() { EventKind::Rejected } else { EventKind::ConnectFailed };
+        backup.host.event(failed, 1);
+        backup.host.wait_until("a last error", |_| connector.endpoint("cloud.example.com").ok()?.last_error);
+        check("the list", &format!("{:?} {:?}", connector.endpoints(), connector.health()));
+        connector.destroy().expect("the end");
+        backup.host.look(check_seen);
+    }
+
+    let key = StoreKey::new(format!("{MARK:-<32}").as_bytes()).expect("a key");
+    check("a key", &format!("{key:?}"));
+    check_error("a short key", StoreKey::new(MARK.as_bytes()));
+}
+
+/// A database that cannot be used is told of without what is in it.
+#[test]
+fn a_database_tells_no_secret() {
+    let scratch = Scratch::new("secrets");
+    let path = scratch.join("endpoints.db");
+    let settings = [("endpoint.store.path", path.to_str().expect("UTF-8"))];
+    let details =
+        json!({ "token": JWT, "priority": 1, "groupId": "g", "hostName": "h", "url": "wss://h/" }).to_string();
+    let backup = Backup::new(None, &settings, ok);
+    backup.connector.add_endpoints_json(&details).expect("added");
+    check_error("a database in use", open(&path));
+    check_error("an endpoint twice", backup.connector.add_endpoints_json(&details));
+    backup.connector.destroy().expect("the end");
+    let bytes = std::fs::read(&path).expect("the database");
+    let at =
+        bytes.windows(JWT.len()).position(|part| part == JWT.as_bytes()).expect("in the clear, as there is no key");
+    let mut damaged = bytes.clone();
+    damaged[at] ^= 0x80;
+    std::fs::write(&path, damaged).expect("written");
+    check_error("a damaged database", open(&path));
+}
+
+fn open(path: &Path) -> Result<(), nbwss::Error> {
+    struct Deaf;
+    impl nbwss::Host for Deaf {
+        fn on_request(&self, _request: nbwss::Request) {}
+    }
+    let mut settings = Settings::default();
+    settings.set("endpoint.store.path", path.to_str().expect("UTF-8")).expect("a good value");
+    nbwss::Connector::new(settings, Arc::new(Deaf)).map(drop)
 }
