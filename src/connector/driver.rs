@@ -19,13 +19,13 @@ use super::runner::Runner;
 use super::shared::{GATHERING, Link, Shared, Why};
 use super::sync::lock;
 use crate::dispatch::{SessionId, Verdict};
-use crate::endpoint::Endpoint;
-use crate::error::with_causes;
+use crate::endpoint::{Endpoint, EndpointTls};
+use crate::error::{Error, with_causes};
 use crate::protocol::Undecodable;
 use crate::session::{End, Received, Session, Transmit};
 use crate::supervisor::{Aftermath, AttemptId};
 use crate::time::Now;
-use crate::transport::{Broken, ConnectError, Incoming, Trace, WebSocket};
+use crate::transport::{Broken, ConnectError, Incoming, Trace, Trust, WebSocket, blocking};
 
 /// Messages read before the others on this thread get their turn.
 const READ_BUDGET: usize = 256;
@@ -166,14 +166,25 @@ pub(super) async fn run(mut attempt: Attempt) {
 
 async fn dial(shared: &Shared, endpoint: &Endpoint) -> Result<WebSocket, ConnectError> {
     let details = &endpoint.details;
-    // Files are read anew each time, so that a renewed certificate is used from the next attempt on.
-    let trust = shared.trust.for_endpoint(&details.tls)?;
+    let trust = trust(shared, &details.tls).await?;
     let mut trace = Trace::default();
     let socket = shared.dialer.websocket(&details.url, &trust, &mut trace).await;
     for step in trace.steps() {
         shared.log(LogLevel::Debug, format_args!("{step} [endpoint {}]", details.host_name));
     }
     socket
+}
+
+/// The files that the choice for TLS names are read anew each time, so that a renewed certificate is used from the next
+/// attempt on; not on this thread, for a disk that hangs would hang every session.
+async fn trust(shared: &Shared, tls: &EndpointTls) -> Result<Trust, Error> {
+    if tls.ca_file.is_none() && tls.client.is_none() {
+        return shared.trust.for_endpoint(tls);
+    }
+    let (trust, tls) = (shared.trust.clone(), tls.clone());
+    let read = timeout(shared.settings.connect_timeout, blocking(move || trust.for_endpoint(&tls))).await;
+    let late = || Error::Tls("the files of its choice for TLS could not be read within connect.timeout".to_owned());
+    read.map_err(|_| late())?.map_err(|_| late())?
 }
 
 /// A connection and its state machine.

@@ -4,7 +4,7 @@ use tokio::task::{AbortHandle, JoinError, spawn_blocking};
 
 /// Makes the call on a thread of its own, and to its end once it has begun. Where nobody waits for it any more before it
 /// has a thread, it is not made: calls that hang take all threads, and the others must not pile up behind them.
-pub(super) async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+pub(crate) async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
     let task = spawn_blocking(call);
     let _waited_for = WaitedFor(task.abort_handle());
     task.await

@@ -19,6 +19,7 @@ mod trace;
 mod websocket;
 
 pub(crate) use authority::host_and_port;
+pub(crate) use blocking::blocking;
 pub use certificate::Certificate;
 pub(crate) use dial::{Dialer, HostDial};
 pub(crate) use failure::ConnectError;

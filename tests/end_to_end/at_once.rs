@@ -198,6 +198,33 @@ fn destroy_waits_for_a_dial_callback_as_long_as_it_may_and_can_be_called_again()
     assert!(gone.load(Ordering::Acquire), "the host is let go");
 }
 
+/// A file that cannot be read to its end, as on a network file system whose server is gone, holds up its own endpoint
+/// and nobody else.
+#[test]
+fn a_file_that_hangs_does_not_hang_the_sessions() {
+    let scratch = Scratch::new("hangs");
+    let mut cloud = Cloud::start(&scratch, &[]);
+    let ca_file = scratch.join("ca.pem");
+    std::fs::copy(cloud.ca_file(), &ca_file).expect("a copy");
+    let backup = Backup::connected(&cloud, &[("connect.timeout", "500")], ok);
+    let tls = EndpointTls { ca_file: Some(ca_file.clone()), ..EndpointTls::default() };
+    let other = details("other", "other", NOWHERE).with_tls(tls).expect("a choice");
+    backup.connector.add_endpoint(other).expect("added");
+    backup.host.event_of("other", EventKind::ConnectFailed, 0);
+    std::fs::remove_file(&ca_file).expect("removed");
+    let made = std::process::Command::new("mkfifo").arg(&ca_file).status().expect("mkfifo");
+    assert!(made.success());
+    backup.host.wait_until("a file that was not read", |seen| {
+        let late =
+            |told: &&crate::recorder::Told| told.event.reason.contains("could not be read within connect.timeout");
+        seen.events.iter().find(late).map(drop)
+    });
+    assert_eq!(cloud.ask("GET", "/meanwhile", "")["statusCode"], 200);
+    backup.connector.destroy().expect("the end");
+    // Whoever still reads comes to an end.
+    drop(std::fs::OpenOptions::new().read(true).write(true).open(&ca_file).expect("the other side"));
+}
+
 /// Administrators in each other's way, sessions that the cloud application closes meanwhile, and at the end three
 /// witnesses that agree: the list, the supervisor's part of it, and the database after a restart.
 #[test]
@@ -225,7 +252,7 @@ fn administrators_in_each_others_way_leave_one_truth() {
                     one["priority"] = json!(random.u32(0..3));
                     let token = Secret::new(given["token"].as_str().expect("a token").to_owned());
                     let result = match random.u32(0..13) {
-                        0 | 1 | 2 => connector.add_endpoints_json(one.to_string()),
+                        0..=2 => connector.add_endpoints_json(one.to_string()),
                         3 => connector.remove_endpoint(&name),
                         4 | 5 => connector.set_endpoint_active(&name, random.bool()),
                         6 => connector.set_endpoint_token(&name, token),
