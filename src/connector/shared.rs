@@ -228,9 +228,8 @@ impl Shared {
 
     /// The last sessions have ended. What is left is stored and reported, and then the threads end.
     pub(super) fn sessions_ended(&self) {
-        match &self.writer {
-            Some(writer) => writer.close(&self.outbox),
-            None => self.finish(),
+        if self.writer.as_ref().is_none_or(|writer| writer.close(&self.outbox)) {
+            self.finish();
         }
     }
 

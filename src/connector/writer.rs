@@ -34,6 +34,8 @@ pub(super) struct Writer {
     next: Mutex<Arc<Ticket>>,
     /// The last sessions have ended.
     closing: AtomicBool,
+    /// The thread has.
+    ended: AtomicBool,
 }
 
 /// What became of the notifications of one change.
@@ -61,6 +63,23 @@ impl Ticket {
     }
 }
 
+/// The thread's side of a ticket. However the thread comes to its end, nobody is left waiting.
+struct Promise(Arc<Ticket>);
+
+impl Promise {
+    fn keep(self, result: Result<u64, Arc<Error>>) {
+        self.0.decide(result);
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if lock(&self.0.first).is_none() {
+            self.0.decide(Err(Arc::new(closed())));
+        }
+    }
+}
+
 fn closed() -> Error {
     Error::IllegalState("the connector is being destroyed")
 }
@@ -85,6 +104,7 @@ impl Writer {
             idle: AtomicBool::new(false),
             next: Mutex::default(),
             closing: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
         }
     }
 
@@ -111,11 +131,12 @@ impl Writer {
         }
     }
 
-    /// Nothing more is sent: what there is to write is written, and the thread ends.
-    pub(super) fn close(&self, outbox: &Mutex<Outbox>) {
-        self.closing.store(true, Ordering::Release);
+    /// Nothing more is sent: what there is to write is written, and the thread ends. Returns whether it had ended before.
+    pub(super) fn close(&self, outbox: &Mutex<Outbox>) -> bool {
+        self.closing.store(true, Ordering::SeqCst);
         drop(lock(outbox));
         self.work.notify_one();
+        self.ended.load(Ordering::SeqCst)
     }
 
     fn is_closing(&self) -> bool {
@@ -124,7 +145,7 @@ impl Writer {
 }
 
 enum Work {
-    Write(Change, Arc<Ticket>),
+    Write(Change, Promise),
     Read(Load),
     End,
 }
@@ -145,12 +166,13 @@ struct Plan {
 /// The thread's work until [`Writer::close`].
 pub(super) fn run(shared: &Shared, mut store: Box<dyn Store>) {
     let Some(writer) = &shared.writer else { return };
+    let _end = End(shared, writer);
     let now = Instant::now();
     let mut plan = Plan { progress: now, gather: (now, 1), retry: None, pause: FIRST_RETRY, reads: true };
     loop {
         let done = match next(shared, writer, &mut plan) {
             Work::End => break,
-            Work::Write(change, ticket) => write(shared, &mut plan, &mut *store, change, &ticket),
+            Work::Write(change, promise) => write(shared, &mut plan, &mut *store, change, promise),
             Work::Read(load) => read(shared, &mut *store, &load),
         };
         let now = Instant::now();
@@ -170,9 +192,20 @@ pub(super) fn run(shared: &Shared, mut store: Box<dyn Store>) {
             }
         }
     }
-    lock(&shared.outbox).close_store();
-    lock(&writer.next).decide(Err(Arc::new(closed())));
-    shared.finish();
+}
+
+/// The thread's end, whether it comes by [`Writer::close`] or by a bug of ours.
+struct End<'a>(&'a Shared, &'a Writer);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.outbox).close_store();
+        lock(&self.1.next).decide(Err(Arc::new(closed())));
+        self.1.ended.store(true, Ordering::SeqCst);
+        if self.1.closing.load(Ordering::SeqCst) {
+            self.0.finish();
+        }
+    }
 }
 
 fn next(shared: &Shared, writer: &Writer, plan: &mut Plan) -> Work {
@@ -199,8 +232,7 @@ fn next(shared: &Shared, writer: &Writer, plan: &mut Plan) -> Work {
         }
         plan.reads = true;
         if wants_write && let Some(change) = outbox.begin_change() {
-            let ticket = std::mem::take(&mut *lock(&writer.next));
-            return Work::Write(change, ticket);
+            return Work::Write(change, Promise(std::mem::take(&mut *lock(&writer.next))));
         }
         if writer.is_closing() {
             return Work::End;
@@ -227,7 +259,7 @@ fn write(
     plan: &mut Plan,
     store: &mut dyn Store,
     change: Change,
-    ticket: &Ticket,
+    promise: Promise,
 ) -> Result<(), String> {
     let first = change.records.first().map(|record| record.sequence);
     let (count, started) = (change.records.len(), Instant::now());
@@ -249,7 +281,7 @@ fn write(
                 plan.progress = now;
             }
             if let Some(first) = first {
-                ticket.decide(Ok(first));
+                promise.keep(Ok(first));
                 shared.wake_all();
             }
             shared.outbox_changed();
@@ -257,7 +289,7 @@ fn write(
         }
         Err(error) => {
             let why = with_causes(&error);
-            ticket.decide(Err(Arc::new(error)));
+            promise.keep(Err(Arc::new(error)));
             Err(why)
         }
     }
