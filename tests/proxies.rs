@@ -13,6 +13,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nbwss::EventKind;
+use nbwss::connector::Phase;
 use recorder::{Backup, job, ok};
 use servers::Server;
 use socket2::{Domain, Socket, Type};
@@ -202,6 +203,30 @@ fn a_proxy_that_cannot_reach_the_endpoint_says_so() {
         backup.stop();
     }
     cloud.finish();
+}
+
+/// What an administrator looks at is looked at by the way that sessions take, and no password is shown.
+#[test]
+fn validation_and_diagnosis_go_through_the_proxy_too() {
+    for kind in [Kind::Squid, Kind::Microsocks] {
+        let scratch = Scratch::new("inspected");
+        let cloud = Cloud::start(&scratch, &[]);
+        let proxy = kind.start(true);
+        let url = kind.url(proxy.port);
+        let settings = [("proxy.url", url.as_str()), ("proxy.user", USER), ("proxy.password", PASSWORD)];
+        let backup = Backup::beside(&cloud, &settings, ok);
+        let endpoint = backup.connector.endpoints().expect("a list").remove(0).details;
+        let validated = backup.connector.validate(endpoint.url.as_str(), endpoint.tls).expect("an inspection");
+        let diagnosed = backup.connector.diagnose(&endpoint.host_name, true).expect("an inspection");
+        for inspection in [validated, diagnosed] {
+            assert!(inspection.failure.is_none() && inspection.trusted == Some(Ok(())), "{kind:?}: {inspection}");
+            let peer = format!("127.0.0.1:{}", proxy.port);
+            let step = inspection.steps.iter().find(|step| step.phase == Phase::Proxy);
+            assert!(step.is_some_and(|step| step.peer.contains(&peer)), "{kind:?}: {inspection}");
+            assert!(!format!("{inspection} {inspection:?}").contains(PASSWORD), "{inspection}");
+        }
+        cloud.finish();
+    }
 }
 
 /// A host that `proxy.noProxy` names is dialled past the proxy, which is not even there.
