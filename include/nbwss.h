@@ -37,7 +37,8 @@
  * one. Functions that wait for others, called from a callback, return NBWSS_ILLEGAL_STATE at once.
  *
  * The library installs no signal handlers (its threads block all signals), raises no SIGPIPE, writes nothing
- * to standard output or error, reads no environment variables and registers nothing to run at exit. A process
+ * to standard output or error, reads no environment variables (but those of a proxy, with the setting
+ * proxy.fromEnvironment) and registers nothing to run at exit. A process
  * that forks must do so before it first calls nbwss_options_new: in a child made later every call returns
  * NBWSS_FORKED.
  */
@@ -179,7 +180,8 @@ enum nbwss_event_kind
   NBWSS_EVENT_CONNECTING = 1,
   /// The token was accepted: the session is established.
   NBWSS_EVENT_ESTABLISHED = 2,
-  /// The token was refused (`valid: false`). The endpoint is left alone for `connectionInfo.period`.
+  /// The token was refused: `valid: false`, or an HTTP status or close code that means it. The endpoint is left alone
+  /// for `connectionInfo.period`.
   NBWSS_EVENT_REJECTED = 3,
   /// No session came about; `reason` says in which phase and why.
   NBWSS_EVENT_CONNECT_FAILED = 4,
@@ -981,11 +983,11 @@ nbwss_status nbwss_connector_wait(struct nbwss_connector *connector, uint32_t ti
 
 /// Ends everything, within the setting `shutdown.timeout` whatever the network or a callback does: requests in
 /// flight are answered with 503, sessions closed, notifications without an acknowledgement reported as
-/// abandoned, or as kept in `outbox.store.path`. After `NBWSS_OK` the handle is dead, all threads have ended, and no callback runs or will run.
-/// NULL is nothing to do.
+/// abandoned, or as kept in `outbox.store.path`. After `NBWSS_OK` the handle is dead, all threads have ended, and no
+/// callback runs or will run. NULL is nothing to do.
 ///
-/// Returns `NBWSS_TIMEOUT` where a callback of the host has not returned: no other will be begun, and the
-/// handle stays, for another destroy only. Returns `NBWSS_ILLEGAL_STATE` at once from a callback.
+/// Returns `NBWSS_TIMEOUT` where a callback of the host, or the disk of a database, has not returned: no other callback
+/// will be begun, and the handle stays, for another destroy only. Returns `NBWSS_ILLEGAL_STATE` at once from a callback.
 nbwss_status nbwss_connector_destroy(struct nbwss_connector *connector);
 
 /// Replaces the rules for REST calls, from the next call on. They begin as the setting `dispatch.policy` has them;

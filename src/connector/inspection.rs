@@ -50,6 +50,7 @@ impl Connector {
     /// [`Error::InvalidEndpoint`] for the URL or the choice of TLS; [`Error::File`] or [`Error::Tls`] for its files;
     /// [`Error::IllegalState`] on a thread of ours, or when `destroy` begins.
     pub fn validate(&self, url: &str, tls: EndpointTls) -> Result<Inspection, Error> {
+        refuse_on_our_thread()?;
         let (shared, url): (_, Url) = (self.shared.clone(), url.parse()?);
         shared.dialer.check("url", url.host())?;
         tls.check()?;
@@ -63,6 +64,7 @@ impl Connector {
     /// # Errors
     /// [`Error::NotFound`]; otherwise as for [`Connector::validate`].
     pub fn diagnose(&self, host_name: &str, connect: bool) -> Result<Inspection, Error> {
+        refuse_on_our_thread()?;
         let shared = self.shared.clone();
         let endpoint = lock(&self.open()?.control).registry.find(host_name)?.clone();
         shared.dialer.check("url", endpoint.details.url.host())?;
@@ -76,6 +78,7 @@ impl Connector {
     /// [`Error::Fetch`]; [`Error::InvalidEndpoint`] for what comes, and for a host that is not allowed;
     /// [`Error::IllegalState`] as for [`Connector::validate`].
     pub fn fetch_endpoints(&self, url: &str) -> Result<Vec<Details>, Error> {
+        refuse_on_our_thread()?;
         let (shared, url) = (self.shared.clone(), url.to_owned());
         let limits = FetchLimits::new(&shared.settings);
         let fetched =
@@ -83,9 +86,8 @@ impl Connector {
         endpoint::parse(&fetched?)
     }
 
-    /// Has the thread with the sockets do something, and waits for it.
+    /// Has the thread with the sockets do something, and waits for it. Not to be called there.
     fn on_io_thread<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Error> {
-        refuse_on_our_thread()?;
         let (sender, receiver) = sync_channel(1);
         self.open()?.runtime.spawn(async move { drop(sender.send(work.await)) });
         // The work is dropped undone, and the sender with it, where `destroy` ends the thread first.

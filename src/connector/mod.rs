@@ -273,7 +273,7 @@ impl Connector {
     /// is not acknowledged a report. Afterwards no callback runs, and the host is dropped.
     ///
     /// # Errors
-    /// [`Error::IllegalState`] on a thread of ours. [`Error::Timeout`] where a callback of the host has not
+    /// [`Error::IllegalState`] on a thread of ours. [`Error::Timeout`] where a callback of the host, or the disk, has not
     /// returned: none will be begun any more, and `destroy` may be called again to wait longer.
     pub fn destroy(&self) -> Result<(), Error> {
         refuse_on_our_thread()?;
@@ -293,7 +293,7 @@ impl Connector {
         }
         if !self.latch.wait(deadline) {
             shared.reports.silence();
-            return Err(Error::Timeout("a callback of the host has not returned"));
+            return Err(Error::Timeout("a callback of the host, or the disk of a database, has not returned"));
         }
         let (threads, host) = {
             let mut owned = lock(&self.owned);

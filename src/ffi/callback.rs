@@ -62,7 +62,8 @@ pub enum nbwss_event_kind {
     NBWSS_EVENT_CONNECTING = 1,
     /// The token was accepted: the session is established.
     NBWSS_EVENT_ESTABLISHED = 2,
-    /// The token was refused (`valid: false`). The endpoint is left alone for `connectionInfo.period`.
+    /// The token was refused: `valid: false`, or an HTTP status or close code that means it. The endpoint is left alone
+    /// for `connectionInfo.period`.
     NBWSS_EVENT_REJECTED = 3,
     /// No session came about; `reason` says in which phase and why.
     NBWSS_EVENT_CONNECT_FAILED = 4,

@@ -342,5 +342,5 @@ async fn bytes_after_a_socks_reply_are_left_for_tls_to_refuse() {
     let dialer = dialer(&format!("socks5://127.0.0.1:{}", proxy.port), &[]);
     let trust = Trust::load_for("tls.caFile", None).unwrap_or_else(|error| panic!("{error}"));
     let error = dialer.tls("cloud.invalid", 443, &trust, &mut Trace::default()).await.unwrap_err();
-    assert!(with_causes(&error).starts_with("TLS with cloud.invalid failed: "), "{error}");
+    assert!(with_causes(&error).starts_with("TLS with cloud.invalid failed: the answer is not TLS"), "{error}");
 }
