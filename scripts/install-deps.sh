@@ -21,6 +21,8 @@ need ip iproute2
 need iptables iptables
 need strace strace
 need prlimit util-linux
+need doxygen doxygen
+need mandoc mandoc
 # What clang's -fsanitize=address links; gcc brings its own.
 [[ -e $(clang -print-file-name=libclang_rt.asan-x86_64.a 2>/dev/null) ]] || missing+=(libclang-rt-dev)
 # The independent endpoint runs on Debian's own Python.
