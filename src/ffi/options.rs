@@ -61,7 +61,7 @@ pub unsafe extern "C" fn nbwss_options_new(options: *mut *mut nbwss_options) -> 
     })
 }
 
-/// Changes one setting, given as text. The README lists all keys; those of `nbwss.properties` are among them.
+/// Changes one setting, given as text. docs/settings.md lists all keys; those of `nbwss.properties` are among them.
 ///
 /// Returns `NBWSS_UNKNOWN_KEY` or `NBWSS_INVALID_VALUE`; the last error names key, value and bounds.
 #[unsafe(no_mangle)]

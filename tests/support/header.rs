@@ -19,53 +19,58 @@ const SOURCES: [&str; 13] = [
     "request",
 ];
 
-const INTRODUCTION: &str = r#"/*
+const INTRODUCTION: &str = r#"/**
+ * @file
  * libnbwss: the NetBackup WebSocket Service protocol for a backup service.
  *
  * The service dials out over wss:// to cloud applications, answers the REST calls that they send, and pushes
  * job and image notifications until they are acknowledged.
  *
- *   nbwss_options_new -> nbwss_options_set, nbwss_options_on_request, ...
- *   nbwss_connector_new -> nbwss_endpoint_add_file -> nbwss_connector_start
- *   nbwss_notify_job, nbwss_notify_image; nbwss_request_respond in the callback or later
- *   nbwss_connector_drain -> nbwss_connector_stop -> nbwss_connector_wait -> nbwss_connector_destroy
+ *     nbwss_options_new -> nbwss_options_set, nbwss_options_on_request, ...
+ *     nbwss_connector_new -> nbwss_endpoint_add_file -> nbwss_connector_start
+ *     nbwss_notify_job, nbwss_notify_image; nbwss_request_respond in the callback or later
+ *     nbwss_connector_drain -> nbwss_connector_stop -> nbwss_connector_wait -> nbwss_connector_destroy
  *
- * Results    Functions return a status; nbwss_last_error() has the words, per thread. Results come last in the
- *            argument list and are zeroed on entry.
- * Handles    nbwss_options, nbwss_connector, nbwss_endpoints, nbwss_inspection and nbwss_request are checked: a
- *            handle that is NULL, freed, freed twice, made up or of another type gives a status. Freeing NULL
- *            does nothing.
- * Text       UTF-8. A function that ends in _n takes pointer and length; its twin without _n takes a text that
- *            ends in NUL. Text that comes back is borrowed, for as long as the function says.
- * Structs    Start from the INIT macro: it sets struct_size, by which old hosts and new libraries understand
- *            each other.
- * Threads    Any function may be called from any thread. These wait for others, and may not be called in a
- *            callback: nbwss_connector_drain, _wait and _destroy; nbwss_endpoint_validate, _diagnose and _add_url
- *            and nbwss_endpoints_fetch. With a database, functions that change endpoints (endpoint.store.path) and
- *            nbwss_notify_* and nbwss_job_* (outbox.store.path) wait for the disk; the latter with outbox.fullWait
- *            for space, too. No other function waits.
+ * - Results: functions return a status; nbwss_last_error() has the words, per thread. Results come last in the
+ *   argument list and are zeroed on entry.
+ * - Handles: nbwss_options, nbwss_connector, nbwss_endpoints, nbwss_inspection and nbwss_request are checked: a
+ *   handle that is NULL, freed, freed twice, made up or of another type gives a status. Freeing NULL does nothing.
+ * - Text: UTF-8. A function that ends in `_n` takes pointer and length; its twin without `_n` takes a text that
+ *   ends in NUL. Text that comes back is borrowed, for as long as the function says.
+ * - Structs: start from the INIT macro: it sets `struct_size`, by which old hosts and new libraries understand
+ *   each other.
+ * - Threads: any function may be called from any thread. These wait for others, and may not be called in a
+ *   callback: nbwss_connector_drain, _wait and _destroy; nbwss_endpoint_validate, _diagnose and _add_url
+ *   and nbwss_endpoints_fetch. With a database, functions that change endpoints (`endpoint.store.path`) and
+ *   `nbwss_notify_*` and `nbwss_job_*` (`outbox.store.path`) wait for the disk; the latter with `outbox.fullWait`
+ *   for space, too. No other function waits.
  *
- * Callbacks          thread                may block     may call
- *   on_request       nbwss-call-N          yes           all but those that wait for others
- *     (dispatch.inline) nbwss-io           no            all but those that wait for others
- *   on_delivery, on_event, on_audit, on_cancel, on_log
- *                    nbwss-report          not for long  all but those that wait for others
- *   on_dial          nbwss-dns             yes           all but those that wait for others
- *   on_store_key     the caller of nbwss_connector_new   nothing of that connector
- *   destructors      the thread that frees yes           all but those that wait for others
+ * Callbacks:
  *
- * A callback must return: it must not throw (C++: see nbwss_guard at the end), longjmp or end its thread. No lock of the library is held during
- * one. Functions that wait for others, called from a callback, return NBWSS_ILLEGAL_STATE at once.
+ *                          thread                may block     may call
+ *       on_request         nbwss-call-N          yes           all but those that wait for others
+ *       (dispatch.inline)  nbwss-io              no            all but those that wait for others
+ *       on_delivery, on_event, on_audit, on_cancel, on_log
+ *                          nbwss-report          not for long  all but those that wait for others
+ *       on_dial            nbwss-dns             yes           all but those that wait for others
+ *       on_store_key       the caller of nbwss_connector_new   nothing of that connector
+ *       destructors        the thread that frees yes           all but those that wait for others
+ *
+ * A callback must return: it must not throw (C++: see nbwss_guard at the end), longjmp or end its thread. No lock
+ * of the library is held during one. Functions that wait for others, called from a callback, return
+ * `NBWSS_ILLEGAL_STATE` at once.
  *
  * The library installs no signal handlers (its threads block all signals), raises no SIGPIPE, writes nothing
  * to standard output or error, reads no environment variables (but those of a proxy, with the setting
- * proxy.fromEnvironment) and registers nothing to run at exit. A process
- * that forks must do so before it first calls nbwss_options_new: in a child made later every call returns
- * NBWSS_FORKED.
+ * `proxy.fromEnvironment`) and registers nothing to run at exit. A process that forks must do so before it first
+ * calls nbwss_options_new: in a child made later every call returns `NBWSS_FORKED`.
  */"#;
 
 const TRAILER: &str = r#"
 /* Initial values. */
+
+/** @{ */
+/** What a struct of this name starts from. */
 #define NBWSS_STR_INIT { NULL, 0 }
 #define NBWSS_DRAINED_INIT { sizeof(nbwss_drained), 0, 0, 0 }
 #define NBWSS_STATS_INIT { sizeof(nbwss_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
@@ -92,9 +97,9 @@ const TRAILER: &str = r#"
   { sizeof(nbwss_image), NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, NBWSS_STR_INIT, 0, 0 }
 #define NBWSS_RESPONSE_INIT { sizeof(nbwss_response), 200, NULL, 0, NBWSS_STR_INIT }
 
-/* Twins that take text ending in NUL. */
+/** @} */
 
-/* A text that ends in NUL as pointer and length. */
+/** A text that ends in NUL as pointer and length. */
 static inline nbwss_str nbwss_str_z(const char *text) {
   nbwss_str view = NBWSS_STR_INIT;
   view.ptr = text;
@@ -102,11 +107,15 @@ static inline nbwss_str nbwss_str_z(const char *text) {
   return view;
 }
 
-/* Whether the library fits the header that this host is compiled with. Call it once, first. */
+/** Whether the library fits the header that this host is compiled with. Call it once, first. */
 static inline nbwss_status nbwss_check_compat(void) {
   return nbwss_check_compat_version(NBWSS_VERSION_MAJOR, NBWSS_VERSION_MINOR, NBWSS_VERSION_PATCH);
 }
 
+/* Twins that take text ending in NUL. */
+
+/** @{ */
+/** As its twin that ends in _n, for text that ends in NUL. */
 static inline nbwss_status nbwss_options_set(nbwss_options *options, const char *key, const char *value) {
   return nbwss_options_set_n(options, nbwss_str_z(key), nbwss_str_z(value));
 }
@@ -228,10 +237,12 @@ static inline nbwss_status nbwss_request_fail(nbwss_request *request, int32_t st
   return nbwss_request_fail_n(request, status_code, nbwss_str_z(message));
 }
 
+/** @} */
+
 #if defined(__cplusplus) && defined(__cpp_exceptions)
-/*
+/**
  * A request callback that may throw, as one that does not: the request is then answered with 500, unless it was
- * consumed before. nbwss_options_on_request(options, nbwss_guard<on_request>, data, NULL)
+ * consumed before: `nbwss_options_on_request(options, nbwss_guard<on_request>, data, NULL)`.
  */
 template <void (*Callback)(nbwss_request *, void *)>
 void nbwss_guard(nbwss_request *request, void *user_data) noexcept {
@@ -248,8 +259,8 @@ void nbwss_guard(nbwss_request *request, void *user_data) noexcept {
 pub fn generate() -> String {
     let root = env!("CARGO_MANIFEST_DIR");
     let versions = format!(
-        "\n/* The version of this header: see nbwss_check_compat. */\n#define NBWSS_VERSION_MAJOR {}\n#define NBWSS_VERSION_MINOR {}\n#define NBWSS_VERSION_PATCH {}\n\
-         #define NBWSS_VERSION \"{}\"",
+        "\n/** @{ */\n/** The version of this header: see nbwss_check_compat. */\n#define NBWSS_VERSION_MAJOR {}\n#define NBWSS_VERSION_MINOR {}\n#define NBWSS_VERSION_PATCH {}\n\
+         #define NBWSS_VERSION \"{}\"\n/** @} */",
         env!("CARGO_PKG_VERSION_MAJOR"),
         env!("CARGO_PKG_VERSION_MINOR"),
         env!("CARGO_PKG_VERSION_PATCH"),
