@@ -27,6 +27,10 @@ need mandoc mandoc
 [[ -e $(clang -print-file-name=libclang_rt.asan-x86_64.a 2>/dev/null) ]] || missing+=(libclang-rt-dev)
 # The independent endpoint runs on Debian's own Python.
 /usr/bin/python3 -c 'import websockets' 2>/dev/null || missing+=(python3-websockets)
+# The Python binding is tested in a virtual environment of that Python, with these for pip, and no network.
+for module in ensurepip:python3-venv setuptools:python3-setuptools wheel:python3-wheel pytest:python3-pytest mypy:mypy; do
+  /usr/bin/python3 -c "import ${module%:*}" 2>/dev/null || missing+=("${module#*:}")
+done
 
 if ((${#missing[@]} == 0)); then
   exit 0
