@@ -59,7 +59,8 @@ function declared(line, ends,    at) {
   doc = doc (doc == "" ? "" : "\n") $0
   next
 }
-/^\/\*\* .* \*\/$/ {
+/^#define / || /^\/\*\* @/ { doc = "" }
+/^\/\*\* [^@].* \*\/$/ {
   doc = substr($0, 5, length($0) - 7)
   next
 }
@@ -131,7 +132,8 @@ END {
     printf ".SH SEE ALSO\n" > file
     rest = description[name] members[name]
     split("", seen)
-    seen[name] = seen[twins[name]] = 1
+    seen[name] = 1
+    if (name in twins) seen[twins[name]] = 1
     while (match(rest, /nbwss_[a-z0-9_]*/)) {
       other = substr(rest, RSTART, RLENGTH)
       rest = substr(rest, RSTART + RLENGTH)
