@@ -1,5 +1,5 @@
 //! What an ending leads to: each HTTP status that an endpoint may answer the WebSocket upgrade with, and each
-//! code that it may close with, in one table. README.md shows it.
+//! code that it may close with, in one table. docs/connections.md shows it.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
