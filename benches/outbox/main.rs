@@ -30,7 +30,7 @@ impl Host for Nobody {
     fn on_request(&self, _: Request) {}
 
     fn wants(&self) -> Wants {
-        Wants { deliveries: false, audit: false, cancel: false, dial: false }
+        Wants::default()
     }
 }
 

@@ -142,7 +142,7 @@ impl Host for BenchHost {
     }
 
     fn wants(&self) -> Wants {
-        Wants { deliveries: true, audit: false, cancel: false, dial: false }
+        Wants { deliveries: true, ..Wants::default() }
     }
 
     fn on_delivery(&self, _: &Delivery) {

@@ -72,6 +72,12 @@ impl Calls {
         drop(waiting);
     }
 
+    fn take_all(&self) -> VecDeque<Request> {
+        let mut state = lock(&self.state);
+        self.length.store(0, Ordering::Relaxed);
+        std::mem::take(&mut state.waiting)
+    }
+
     fn wait(&self) -> Option<Request> {
         let mut state = lock(&self.state);
         let mut slept = false;
@@ -98,11 +104,19 @@ impl Calls {
     }
 }
 
+/// Where the host polls: runs the request callback for what waits, on this thread. Returns how often.
+pub(super) fn turn(shared: &Shared, host: &dyn Host) -> usize {
+    let waiting = shared.calls.take_all();
+    let count = waiting.len();
+    waiting.into_iter().for_each(|request| runner::call_in_time(shared, host, request, Instant::now()));
+    count
+}
+
 /// One thread's work until [`Calls::close`].
 pub(super) fn run(shared: &Shared, host: Arc<dyn Host>) {
     while let Some(request) = shared.calls.wait() {
         let begun = Instant::now();
-        runner::call(shared, &*host, request);
+        runner::call_in_time(shared, &*host, request, begun);
         shared.calls.quick.store(begun.elapsed() < QUICK, Ordering::Relaxed);
     }
 }

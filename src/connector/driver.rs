@@ -120,7 +120,7 @@ impl Drop for Attempt {
             control.supervisor.ended(Now::read().instant, self.id, how)
         };
         self.shared.event(kind, &self.endpoint, Why { cause, code, reason: &reason }, retry_in);
-        self.shared.attempt_ended.notify_all();
+        self.shared.attempt_has_ended();
         self.shared.control_changed.notify_one();
     }
 }
@@ -242,7 +242,7 @@ impl Driver<'_> {
             let reading = self.read(cx, now);
             let hurries =
                 self.look_again.take_if(|at| *at <= now.instant).is_some() && self.attempt.shared.calls.hurry();
-            if hurries || (!self.requests.is_empty() && matches!(self.attempt.runner, Runner::Threads)) {
+            if hurries || (!self.requests.is_empty() && self.attempt.runner.answers_later()) {
                 let at = now.instant + GATHERING;
                 self.look_again = Some(at);
                 self.attempt.shared.promise_to_look(&self.attempt.link, at);
@@ -321,8 +321,8 @@ impl Driver<'_> {
                 let Some(open) = self.open else { return Ok(()) };
                 // A statement of its own: the lock must be free again before the request is queued.
                 let verdict = shared.dispatch(|dispatch| dispatch.request(now, open, &id, &request));
-                if let (Verdict::Call(call), Ok(request)) = (verdict, request) {
-                    self.requests.push(Request::new(shared, call, &self.attempt.endpoint, &id, request));
+                if let (Verdict::Call { call, deadline }, Ok(request)) = (verdict, request) {
+                    self.requests.push(Request::new(shared, (call, deadline), &self.attempt.endpoint, &id, request));
                 }
             }
             Received::Acknowledged(id) => {

@@ -24,7 +24,7 @@ pub trait Host: Send + Sync + 'static {
 
     /// What is wanted at all; the rest is not even made.
     fn wants(&self) -> Wants {
-        Wants { deliveries: true, audit: true, cancel: true, dial: false }
+        Wants { deliveries: true, events: true, audit: true, cancel: true, log: true, dial: false }
     }
 
     /// The end of one notification in one server group. On the report thread.
@@ -63,15 +63,19 @@ pub trait Host: Send + Sync + 'static {
     }
 }
 
-/// What a host wants to be told.
-#[derive(Debug, Clone, Copy)]
+/// What a host wants to be told; nothing by default.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Wants {
     /// [`Host::on_delivery`].
     pub deliveries: bool,
+    /// [`Host::on_event`].
+    pub events: bool,
     /// [`Host::on_audit`].
     pub audit: bool,
     /// [`Host::on_cancel`].
     pub cancel: bool,
+    /// [`Host::on_log`].
+    pub log: bool,
     /// [`Host::dial`].
     pub dial: bool,
 }

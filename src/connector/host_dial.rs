@@ -8,7 +8,7 @@ use std::time::Duration;
 use socket2::Socket;
 
 use super::host::Host;
-use super::sync::{Latch, lock, mark_thread};
+use super::sync::{Latch, OurThread, lock};
 use crate::panics;
 use crate::transport::HostDial;
 
@@ -41,7 +41,7 @@ impl HostDialler {
 impl HostDial for HostDialler {
     fn dial(&self, host_name: &str, port: u16, timeout: Duration) -> Result<Socket, String> {
         let host = self.begin().ok_or("the connector is being destroyed")?;
-        mark_thread();
+        let _ours = OurThread::enter();
         let dialled = catch_unwind(AssertUnwindSafe(|| host.dial(host_name, port, timeout)));
         drop(host);
         self.latch.leave();

@@ -8,7 +8,7 @@ use super::driver;
 use super::host::LogLevel;
 use super::runner::Runner;
 use super::shared::{Link, Shared};
-use super::sync::lock;
+use super::sync::{after, lock};
 use crate::supervisor::{Action, Aftermath};
 use crate::time::Now;
 use crate::transport::Trust;
@@ -34,7 +34,7 @@ pub(super) async fn run(shared: Arc<Shared>, runner: Runner) {
                         // Removed before its turn came.
                         None => {
                             control.supervisor.ended(now, attempt, Aftermath::Retry);
-                            shared.attempt_ended.notify_all();
+                            shared.attempt_has_ended();
                         }
                     },
                     Action::End { attempt } => ends.extend(control.attempts.get(&attempt).cloned()),
@@ -52,7 +52,8 @@ pub(super) async fn run(shared: Arc<Shared>, runner: Runner) {
             break;
         }
         let changed = shared.control_changed.notified();
-        match next {
+        let too_old = shared.let_go().map(after);
+        match next.into_iter().chain(too_old).min() {
             Some(next) => drop(timeout_at(Instant::from_std(next), changed).await),
             None => changed.await,
         }

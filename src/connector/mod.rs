@@ -1,8 +1,10 @@
 //! The façade in safe Rust: ties the rooms together, owns the threads, and ends them.
 //!
 //! Threads, all named `nbwss-…`: `io` (every socket), `call-N` (the request callback), `report` (events, log
-//! lines, delivery reports), with a store `store` (its file), and, while a name is being resolved, `dns`.
+//! lines, delivery reports), with a store `store` (its file), and, while a name is being resolved, `dns`. Where the host
+//! polls, its own threads do what `call-N` and `report` do.
 
+mod bell;
 mod calls;
 mod cause;
 mod driver;
@@ -12,6 +14,7 @@ mod host_dial;
 mod hub;
 mod inspection;
 mod notify;
+mod polling;
 mod reports;
 mod request;
 mod runner;
@@ -37,6 +40,7 @@ use crate::settings::Settings;
 use crate::time::Now;
 pub use crate::transport::{Certificate, Phase, Step};
 use crate::transport::{Dialer, HostDial, Trust};
+use bell::Bell;
 pub use cause::Cause;
 pub use host::{
     AuditRecord, ConnectionState, Delivery, Drained, EndpointInfo, Event, EventKind, GroupStats, Health, Host,
@@ -44,10 +48,11 @@ pub use host::{
 };
 use host_dial::HostDialler;
 pub use inspection::Inspection;
+use polling::Turns;
 pub use request::Request;
 use runner::Runner;
 use shared::{Kept, Shared, Ways};
-use sync::{Latch, after, lock, on_our_thread, wait_until};
+use sync::{Latch, OurThread, after, lock, on_our_thread};
 use writer::Writer;
 
 /// A name resolution that hangs in the operating system is left behind after this long.
@@ -59,12 +64,15 @@ pub struct Connector {
     latch: Arc<Latch>,
     /// Where the host makes the connections.
     dialler: Option<Arc<HostDialler>>,
+    /// Where the host polls.
+    turns: Option<Turns>,
     /// Until `destroy` is done.
     owned: Mutex<Owned>,
 }
 
 struct Owned {
     threads: Vec<JoinHandle<()>>,
+    /// Unless it is in `turns`.
     host: Option<Arc<dyn Host>>,
 }
 
@@ -73,9 +81,10 @@ impl Connector {
     ///
     /// # Errors
     /// [`Error::File`] or [`Error::Tls`] for a file of the settings `tls.*`; [`Error::InvalidValue`] for
-    /// `dispatch.forward.url` and `proxy.*`; [`Error::Store`] and its kin for `endpoint.store.path` and `outbox.store.path`; [`Error::System`]
+    /// `dispatch.forward.url`, `proxy.*`, and `dispatch.inline` with `callbacks.poll`; [`Error::Store`] and its kin for `endpoint.store.path` and `outbox.store.path`; [`Error::System`]
     /// where a thread cannot be made.
     pub fn new(settings: Settings, host: Arc<dyn Host>) -> Result<Connector, Error> {
+        settings.check()?;
         let latch = Arc::<Latch>::default();
         let dialler = host.wants().dial.then(|| Arc::new(HostDialler::new(host.clone(), latch.clone())));
         let trust = Trust::load(&settings)?;
@@ -94,11 +103,16 @@ impl Connector {
             .max_blocking_threads(16)
             .build()
             .map_err(|source| Error::System { what: "the I/O runtime cannot be made", source })?;
+        let polled = settings.callbacks_poll;
         let runner = match Forwarder::new(&settings)? {
             Some(forwarder) => Runner::Forward(Arc::new(forwarder)),
             None if settings.dispatch_inline => Runner::Inline(host.clone()),
+            None if polled => Runner::Polled,
             None => Runner::Threads,
         };
+        let bell = if polled { Bell::with_light() } else { Ok(Bell::default()) };
+        let bell =
+            bell.map_err(|source| Error::System { what: "the descriptor for polling cannot be made", source })?;
         let call_threads = if matches!(runner, Runner::Threads) { settings.dispatch_threads } else { 0 };
         let wants = host.wants();
         let (outbox, disk): (_, Option<Box<dyn Store>>) = match &settings.store_path {
@@ -111,18 +125,21 @@ impl Connector {
         let writer = disk.is_some().then(Writer::new);
         let ways = Ways { trust, dialer, runtime: runtime.handle().clone() };
         let kept = Kept { endpoints: store, outbox, writer };
-        let shared = Arc::new(Shared::new(settings, ways, kept, wants));
+        let shared = Arc::new(Shared::new(settings, ways, kept, wants, bell));
         shared.enter(stored)?;
         let connector = Connector {
             shared,
             latch,
             dialler,
-            owned: Mutex::new(Owned { threads: Vec::new(), host: Some(host.clone()) }),
+            turns: polled.then(|| Turns::new(host.clone())),
+            owned: Mutex::new(Owned { threads: Vec::new(), host: (!polled).then(|| host.clone()) }),
         };
+        let spawn_reports =
+            || if polled { Ok(()) } else { connector.spawn_with_host("nbwss-report", &host, reports::run) };
         let made = disk
             .map_or(Ok(()), |disk| connector.spawn("nbwss-store", move |shared| writer::run(shared, disk)))
             .and_then(|()| connector.spawn("nbwss-io", move |shared| io_thread(runtime, shared, runner)))
-            .and_then(|()| connector.spawn_with_host("nbwss-report", &host, reports::run))
+            .and_then(|()| spawn_reports())
             .and_then(|()| {
                 (0..call_threads)
                     .try_for_each(|n| connector.spawn_with_host(&format!("nbwss-call-{n}"), &host, calls::run))
@@ -151,7 +168,7 @@ impl Connector {
         let (shared, latch) = (self.shared.clone(), self.latch.clone());
         latch.enter();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            sync::mark_thread();
+            let _ours = OurThread::enter();
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| work(&shared))) {
                 let text = panics::text_of(&*payload);
                 shared.log(LogLevel::Error, format_args!("a thread of the library panicked: {text}"));
@@ -238,7 +255,7 @@ impl Connector {
         refuse_on_our_thread()?;
         let shared = self.open()?;
         let mut started = false;
-        let quiet = wait_until(&shared.control, &shared.attempt_ended, after(timeout), |control| {
+        let quiet = self.wait_until(&shared.control, &shared.attempt_ended, after(timeout), |control| {
             started = control.running;
             started || shared.is_closing() || control.supervisor.is_quiet()
         });
@@ -288,10 +305,10 @@ impl Connector {
             }
             // Whoever drains or waits finds that we are closing.
             drop(lock(&shared.outbox));
-            shared.outbox_settled.notify_all();
-            shared.attempt_ended.notify_all();
+            shared.tell(&shared.outbox_settled);
+            shared.tell(&shared.attempt_ended);
         }
-        if !self.latch.wait(deadline) {
+        if !self.tell_the_rest(deadline) || !self.latch.wait(deadline) {
             shared.reports.silence();
             return Err(Error::Timeout("a callback of the host, or the disk of a database, has not returned"));
         }

@@ -69,8 +69,8 @@ impl Connector {
                 ticket.wait()?.saturating_add(index)
             }
         };
-        if shared.settings.retention_max_count > 0 || shared.settings.retention_max_bytes > 0 {
-            shared.reports.poke();
+        if shared.settings.lets_go() {
+            shared.control_changed.notify_one();
         }
         Ok(sequence)
     }
@@ -84,7 +84,7 @@ impl Connector {
         refuse_on_our_thread()?;
         let shared = self.open()?;
         let over = |idle: bool| idle || shared.is_closing();
-        wait_until(&shared.outbox, &shared.outbox_settled, after(timeout), |outbox| over(outbox.is_idle()));
+        self.wait_until(&shared.outbox, &shared.outbox_settled, after(timeout), |outbox| over(outbox.is_idle()));
         self.open()?;
         let outbox = lock(&shared.outbox);
         let counts = outbox.counts();
@@ -155,7 +155,7 @@ impl Shared {
     pub(super) fn group_disconnected(&self, group_id: &str) {
         lock(&self.outbox).connection_closed(group_id);
         // It may have too much waiting from now on.
-        self.reports.poke();
+        self.control_changed.notify_one();
     }
 
     /// The next message for the group's session.
@@ -185,11 +185,7 @@ impl Shared {
 
     /// Lets go of what is too much for groups that are away. Returns the time until there is more.
     pub(super) fn let_go(&self) -> Option<Duration> {
-        let settings = &self.settings;
-        if settings.retention_max_age.is_zero()
-            && settings.retention_max_count == 0
-            && settings.retention_max_bytes == 0
-        {
+        if !self.settings.lets_go() {
             return None;
         }
         let now = time::epoch_seconds();
@@ -207,7 +203,7 @@ impl Shared {
 
     /// Some notifications have ended, or a group's queue has room: for the host to know, and the store.
     pub(super) fn notifications_settled(&self) {
-        self.reports.poke();
+        self.reports.bell().ring();
         self.outbox_changed();
         if let Some(writer) = &self.writer {
             writer.poke_if_idle();
@@ -217,7 +213,7 @@ impl Shared {
     /// Wakes whoever drains, if there may be nothing left to wait for, and whoever waits for space.
     pub(super) fn outbox_changed(&self) {
         if lock(&self.outbox).is_idle() || self.space_waiters.load(Ordering::Acquire) > 0 {
-            self.outbox_settled.notify_all();
+            self.tell(&self.outbox_settled);
         }
     }
 }

@@ -1,29 +1,31 @@
 //! The report thread: events, log lines and delivery reports, one after another, on no other thread's time.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::host::{Delivery, Event, EventKind, Host, LogLevel, LogLine};
+use super::bell::Bell;
+use super::host::{Delivery, Event, EventKind, Host, LogLevel, LogLine, Wants};
 use super::shared::{Shared, Why};
-use super::sync::lock;
+use super::sync::{after, lock};
 use crate::dispatch::{MAX_WAITING_NOTICES, Notice};
 use crate::panics;
 
 /// Events and log lines that wait at the most. A host whose callback does not return loses what comes after
 /// (and is told how much); delivery reports wait in the outbox instead and are never lost.
 const MAX_WAITING: usize = 4096;
+/// Callbacks after which a thread that runs them looks at what else there is to do, its own work if it is the host's.
+const LONG_TURN: usize = 1024;
 
-/// What waits for the report thread.
-#[derive(Default)]
+/// What the host is to be told.
 pub(super) struct Reports {
     state: Mutex<State>,
-    /// There is something to collect from the outbox or from dispatch.
-    poked: AtomicBool,
-    changed: Condvar,
+    bell: Bell,
+    wants: Wants,
     /// No callback may begin any more: `destroy` gave up waiting for one that does not return.
     silenced: AtomicBool,
 }
@@ -41,59 +43,50 @@ enum Item {
 }
 
 impl Reports {
+    pub(super) fn new(wants: Wants, bell: Bell) -> Reports {
+        Reports { state: Mutex::default(), bell, wants, silenced: AtomicBool::new(false) }
+    }
+
+    pub(super) fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
     pub(super) fn event(&self, event: Event) {
-        self.push(Item::Event(event));
+        if self.wants.events {
+            self.push(Item::Event(event));
+        }
     }
 
     pub(super) fn log(&self, line: LogLine) {
-        self.push(Item::Log(line));
+        if self.wants.log {
+            self.push(Item::Log(line));
+        }
     }
 
     fn push(&self, item: Item) {
-        let mut state = lock(&self.state);
-        if state.waiting.len() < MAX_WAITING {
+        {
+            let mut state = lock(&self.state);
+            if state.waiting.len() == MAX_WAITING {
+                state.lost += 1;
+                return;
+            }
             state.waiting.push_back(item);
-            self.changed.notify_one();
-        } else {
-            state.lost += 1;
         }
+        self.bell.ring();
     }
 
-    /// The outbox has delivery reports, or dispatch has notices.
-    pub(super) fn poke(&self) {
-        if !self.poked.swap(true, Ordering::AcqRel) {
-            // Between the thread's last look and its sleep nobody gets this lock, so it cannot miss the call.
-            drop(lock(&self.state));
-            self.changed.notify_one();
-        }
-    }
-
-    /// What waits is still reported; then the thread ends.
+    /// What waits is still reported, and nothing comes after it.
     pub(super) fn close(&self) {
         lock(&self.state).closed = true;
-        self.changed.notify_all();
+        self.bell.ring();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
     }
 
     pub(super) fn silence(&self) {
         self.silenced.store(true, Ordering::Release);
-    }
-
-    /// The next things to report, or none after `limit`; `None` when closed and empty.
-    fn wait(&self, limit: Option<Duration>) -> Option<(VecDeque<Item>, u64)> {
-        let state = lock(&self.state);
-        let poked = || self.poked.load(Ordering::Acquire);
-        let idle = |state: &mut State| state.waiting.is_empty() && !poked() && !state.closed;
-        let mut state = match limit {
-            Some(limit) => {
-                self.changed.wait_timeout_while(state, limit, idle).unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner),
-        };
-        if state.closed && state.waiting.is_empty() && !poked() {
-            return None;
-        }
-        self.poked.store(false, Ordering::Release);
-        Some((take(&mut state.waiting), take(&mut state.lost)))
     }
 
     fn is_silenced(&self) -> bool {
@@ -103,54 +96,74 @@ impl Reports {
 
 /// The report thread's work until [`Reports::close`].
 pub(super) fn run(shared: &Shared, host: Arc<dyn Host>) {
-    let guarded = |callback: &dyn Fn(&dyn Host)| {
-        if shared.reports.is_silenced() {
-            return;
-        }
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(&*host))) {
-            let text = panics::text_of(&*payload);
-            shared.log(LogLevel::Error, format_args!("a callback panicked: {text}"));
-        }
-    };
+    let reports = &shared.reports;
     loop {
+        let seen = reports.bell.rings();
         let look = shared.watchdog.look(Instant::now());
         if let Some(endpoint) = look.blocks {
             let why = Why { reason: "over dispatch.inlineLimit", ..Why::default() };
             shared.event(EventKind::CallbackBlocks, &endpoint, why, None);
         }
-        let pause = [look.again_in, shared.let_go()].into_iter().flatten().min();
-        let Some((items, lost)) = shared.reports.wait(pause) else { break };
-        for item in items {
-            guarded(&|host| match &item {
-                Item::Event(event) => host.on_event(event),
-                Item::Log(line) => host.on_log(line),
-            });
+        let closed = reports.is_closed();
+        reports.bell.silence();
+        let ran = turn(shared, &*host);
+        if closed && ran == 0 {
+            break;
         }
-        if lost > 0 {
-            shared.log(LogLevel::Warn, format_args!("{lost} events and log lines were lost: a callback is too slow"));
-        }
-        let mut notices = 0;
-        while let Some(notice) = shared.poll_notice() {
-            notices += 1;
-            match &notice {
-                Notice::Audit(record) => guarded(&|host| host.on_audit(record)),
-                Notice::Cancelled(tag) => guarded(&|host| host.on_cancel(*tag)),
-            }
-        }
-        if notices >= MAX_WAITING_NOTICES {
-            // No session was reading.
-            shared.wake_all();
-        }
-        loop {
-            // A statement of its own: the lock must not be held during the callbacks.
-            let report = lock(&shared.outbox).poll_report();
-            let Some(report) = report else { break };
-            for sequence in report.first..=report.last {
-                let delivery = Delivery { sequence, group_id: report.group_id.clone(), outcome: report.outcome };
-                guarded(&|host| host.on_delivery(&delivery));
-            }
-            lock(&shared.outbox).report_told(&report);
-            shared.outbox_changed();
-        }
+        reports.bell.wait(seen, after(look.again_in.unwrap_or(Duration::MAX)));
     }
+}
+
+/// Runs the callbacks that wait. Returns how many; where there may be more, the bell has been rung.
+pub(super) fn turn(shared: &Shared, host: &dyn Host) -> usize {
+    let reports = &shared.reports;
+    let ran = Cell::new(0);
+    let call = |callback: &dyn Fn(&dyn Host)| {
+        if reports.is_silenced() {
+            return;
+        }
+        ran.set(ran.get() + 1);
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(host))) {
+            let text = panics::text_of(&*payload);
+            shared.log(LogLevel::Error, format_args!("a callback panicked: {text}"));
+        }
+    };
+    let (items, lost) = {
+        let mut state = lock(&reports.state);
+        (take(&mut state.waiting), take(&mut state.lost))
+    };
+    for item in items {
+        call(&|host| match &item {
+            Item::Event(event) => host.on_event(event),
+            Item::Log(line) => host.on_log(line),
+        });
+    }
+    if lost > 0 {
+        shared.log(LogLevel::Warn, format_args!("{lost} events and log lines were lost: a callback is too slow"));
+    }
+    let mut notices = 0;
+    while let Some(notice) = shared.poll_notice() {
+        notices += 1;
+        call(&|host| match &notice {
+            Notice::Audit(record) => host.on_audit(record),
+            Notice::Cancelled(tag) => host.on_cancel(*tag),
+        });
+    }
+    if notices >= MAX_WAITING_NOTICES {
+        // No session was reading.
+        shared.wake_all();
+    }
+    while ran.get() < LONG_TURN {
+        // A statement of its own: the lock must not be held during the callbacks.
+        let report = lock(&shared.outbox).poll_report();
+        let Some(report) = report else { return ran.get() };
+        for sequence in report.first..=report.last {
+            let delivery = Delivery { sequence, group_id: report.group_id.clone(), outcome: report.outcome };
+            call(&|host| host.on_delivery(&delivery));
+        }
+        lock(&shared.outbox).report_told(&report);
+        shared.outbox_changed();
+    }
+    reports.bell.ring();
+    ran.get()
 }

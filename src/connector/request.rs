@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use super::shared::Shared;
 use crate::dispatch::{Answer, CallId};
@@ -15,6 +16,7 @@ use crate::time::Now;
 pub struct Request {
     connector: Weak<Shared>,
     call: CallId,
+    deadline: Instant,
     /// Answered, in time or not: nothing is left to do when it is dropped.
     answered: AtomicBool,
     endpoint: Arc<Endpoint>,
@@ -61,7 +63,7 @@ impl Texts {
 impl Request {
     pub(super) fn new(
         connector: &Arc<Shared>,
-        call: CallId,
+        (call, deadline): (CallId, Instant),
         endpoint: &Arc<Endpoint>,
         id: &str,
         request: CommandRequest<'_>,
@@ -69,6 +71,7 @@ impl Request {
         Request {
             connector: Arc::downgrade(connector),
             call,
+            deadline,
             answered: AtomicBool::new(false),
             endpoint: endpoint.clone(),
             texts: Texts::new(id, &request),
@@ -137,6 +140,19 @@ impl Request {
             connector.answered(session);
         }
         Ok(())
+    }
+
+    /// When the peer gets 504.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Is not handed to the host: it is too late.
+    pub(super) fn expire(self, connector: &Shared) {
+        self.answered.store(true, Ordering::Relaxed);
+        if let Some(session) = connector.dispatch(|dispatch| dispatch.give_up(Now::read(), self.call)) {
+            connector.answered(session);
+        }
     }
 
     /// Whether anybody still waits for the answer: none was given, the deadline has not passed, and the session

@@ -2,6 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::time::timeout_at;
 
 use super::host::{Host, LogLevel};
 use super::request::Request;
@@ -16,6 +19,8 @@ use crate::panics;
 pub(super) enum Runner {
     /// The `dispatch.threads`.
     Threads,
+    /// The host's threads, when it polls.
+    Polled,
     /// Here and now, on the thread of the sessions.
     Inline(Arc<dyn Host>),
     /// Not the callback: the host's own server gets the calls.
@@ -23,13 +28,22 @@ pub(super) enum Runner {
 }
 
 impl Runner {
+    /// Whether the callback runs on another thread, which answers one request after the other.
+    pub(super) fn answers_later(&self) -> bool {
+        matches!(self, Runner::Threads | Runner::Polled)
+    }
+
     pub(super) fn run(&self, shared: &Arc<Shared>, endpoint: &Arc<Endpoint>, requests: &mut Vec<Request>) {
         match self {
             Runner::Threads => shared.calls.push_all(requests),
+            Runner::Polled => {
+                shared.calls.push_all(requests);
+                shared.reports.bell().ring();
+            }
             Runner::Inline(host) => {
                 for request in requests.drain(..) {
                     if shared.watchdog.begin(endpoint) {
-                        shared.reports.poke();
+                        shared.reports.bell().ring();
                     }
                     call(shared, &**host, request);
                     shared.watchdog.end();
@@ -46,7 +60,8 @@ impl Runner {
 
 async fn forward(shared: Arc<Shared>, forwarder: Arc<Forwarder>, request: Request) {
     let headers: Vec<(&str, &str)> = request.headers().collect();
-    let answer = forwarder.forward(request.method(), request.uri(), &headers, request.body()).await;
+    let call = forwarder.forward(request.method(), request.uri(), &headers, request.body());
+    let Ok(answer) = timeout_at(request.deadline().into(), call).await else { return request.expire(&shared) };
     // An error means that nobody waits any more.
     let _ = match answer {
         Ok(response) => request.respond(&response),
@@ -57,8 +72,18 @@ async fn forward(shared: Arc<Shared>, forwarder: Arc<Forwarder>, request: Reques
     };
 }
 
+/// One call of the host for a request that has waited, unless it was answered meanwhile because its deadline has passed or
+/// `destroy` has begun: the peer may have asked again since, under another id.
+pub(super) fn call_in_time(shared: &Shared, host: &dyn Host, request: Request, now: Instant) {
+    if request.deadline() <= now || shared.is_closing() {
+        request.expire(shared);
+    } else {
+        call(shared, host, request);
+    }
+}
+
 /// One call of the host. An unwinding callback drops the request, which answers it.
-pub(super) fn call(shared: &Shared, host: &dyn Host, request: Request) {
+fn call(shared: &Shared, host: &dyn Host, request: Request) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| host.on_request(request))) {
         let text = panics::text_of(&*payload);
         shared.log(LogLevel::Error, format_args!("the request callback panicked: {text}"));

@@ -14,6 +14,7 @@ use rustc_hash::FxBuildHasher;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use super::bell::Bell;
 use super::calls::Calls;
 use super::cause::Cause;
 use super::host::{Event, EventKind, LogLevel, LogLine, Trouble, Wants, one_line};
@@ -43,7 +44,7 @@ pub(super) struct Shared {
     /// sessions do not wait for the disk.
     pub(super) store: Mutex<Option<EndpointStore>>,
     pub(super) control: Mutex<Control>,
-    /// Tells the I/O thread that `control` changed.
+    /// Tells the I/O thread that `control` changed, or that too much may wait for a group that is away.
     pub(super) control_changed: Notify,
     /// Tells waiting host threads that an attempt ended.
     pub(super) attempt_ended: Condvar,
@@ -133,7 +134,7 @@ impl Link {
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings, ways: Ways, kept: Kept, wants: Wants) -> Shared {
+    pub(super) fn new(settings: Settings, ways: Ways, kept: Kept, wants: Wants, bell: Bell) -> Shared {
         Shared {
             made: Instant::now(),
             trust: ways.trust,
@@ -155,7 +156,7 @@ impl Shared {
             writer: kept.writer,
             dispatch: Mutex::new(Dispatch::new(&settings, Wanted { audit: wants.audit, cancel: wants.cancel })),
             links: RwLock::default(),
-            reports: Reports::default(),
+            reports: Reports::new(wants, bell),
             calls: Calls::default(),
             watchdog: Watchdog::new(settings.inline_limit),
             closing: AtomicBool::new(false),
@@ -233,10 +234,22 @@ impl Shared {
         }
     }
 
+    /// An attempt or a session is over: for those who wait for the last one.
+    pub(super) fn attempt_has_ended(&self) {
+        self.tell(&self.attempt_ended);
+    }
+
+    /// Wakes the host's threads that wait for this. Where the host polls, they wait for the bell.
+    pub(super) fn tell(&self, changed: &Condvar) {
+        changed.notify_all();
+        if self.settings.callbacks_poll {
+            self.reports.bell().ring();
+        }
+    }
+
     /// Nothing more is stored: what is left is reported, and then the threads end.
     pub(super) fn finish(&self) {
         lock(&self.outbox).shut_down();
-        self.reports.poke();
         self.reports.close();
         self.calls.close();
     }
@@ -255,7 +268,7 @@ impl Shared {
             (result, dispatch.has_notices())
         };
         if notices {
-            self.reports.poke();
+            self.reports.bell().ring();
         }
         result
     }

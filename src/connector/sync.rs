@@ -64,9 +64,20 @@ thread_local! {
     static OURS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Marks the current thread as one of ours.
-pub(super) fn mark_thread() {
-    OURS.with(|ours| ours.set(true));
+/// While it lives, the current thread counts as one of ours: it is, or it is the host's and runs callbacks.
+pub(super) struct OurThread(());
+
+impl OurThread {
+    pub(super) fn enter() -> OurThread {
+        OURS.with(|ours| ours.set(true));
+        OurThread(())
+    }
+}
+
+impl Drop for OurThread {
+    fn drop(&mut self) {
+        OURS.with(|ours| ours.set(false));
+    }
 }
 
 /// Whether the current thread is one of ours, where waiting for ourselves would never end.

@@ -299,7 +299,7 @@ fn read(shared: &Shared, store: &mut dyn Store, load: &Load) -> Result<(), Strin
     let records = guarded(|| store.read(load.from, load.max_bytes)).map_err(|error| with_causes(&error))?;
     lock(&shared.outbox).loaded(load, records);
     // What should have been there and was not is reported.
-    shared.reports.poke();
+    shared.reports.bell().ring();
     shared.wake_all();
     Ok(())
 }

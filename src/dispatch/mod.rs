@@ -43,7 +43,12 @@ pub struct SessionId(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Hand it to the host.
-    Call(CallId),
+    Call {
+        /// By which to speak of it.
+        call: CallId,
+        /// When the peer gets 504.
+        deadline: Instant,
+    },
     /// Nothing: it is answered, or will be together with its first sending.
     Handled,
 }
@@ -285,7 +290,7 @@ impl Dispatch {
         let hash = self.key_hasher.hash_one((&*group_id, id));
         let key = Arc::new(KeyParts { hash, group_id, id: Box::from(id) });
         match self.decide(now, session, &key, request) {
-            Ok((fingerprint, request)) => Verdict::Call(self.begin(now, session, key, fingerprint, request)),
+            Ok((fingerprint, request)) => self.begin(now, session, key, fingerprint, request),
             Err(Handled::Joined) => {
                 self.arrive(now, session, id, request.as_ref().ok(), Decision::Repeated);
                 Verdict::Handled
@@ -385,7 +390,7 @@ impl Dispatch {
         key: Key,
         fingerprint: u64,
         request: &CommandRequest<'_>,
-    ) -> CallId {
+    ) -> Verdict {
         let arrived = self.arrive(now, session, &key.id, Some(request), Decision::Allowed);
         let deadline = now.instant + self.limits.timeout;
         self.last += 1;
@@ -395,7 +400,7 @@ impl Dispatch {
         }
         self.running.insert(key.clone(), id);
         self.held.insert(id, Held { call: Some(Call { id, key, fingerprint, session, deadline, arrived }), tag: 0 });
-        id
+        Verdict::Call { call: id, deadline }
     }
 
     /// The host's own name for the request, not 0, by which [`Notice::Cancelled`] speaks of it.
@@ -437,6 +442,15 @@ impl Dispatch {
         let call = self.held.remove(&call)?.call?;
         self.counts.missing += 1;
         self.answer_for_host(now(), call, 500, "the host gave no answer")
+    }
+
+    /// The request is not handed to the host: its deadline has passed, or everything ends. Returns the session to wake, if
+    /// the timer was late.
+    pub fn give_up(&mut self, now: Now, call: CallId) -> Option<SessionId> {
+        let call = self.held.remove(&call)?.call?;
+        let session = call.session;
+        self.expire(now, call);
+        Some(session)
     }
 
     fn answer_for_host(&mut self, now: Now, call: Call, status_code: u16, why: &str) -> Option<SessionId> {

@@ -112,7 +112,7 @@ fn expected(answers: &[(&str, u64)]) -> Vec<(String, u64)> {
 #[test]
 fn the_host_is_called_once_and_a_repeat_gets_the_remembered_answer() {
     let (mut world, session) = World::new(|_| ());
-    let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
+    let Verdict::Call { call, .. } = world.ask(0, session, "1") else { panic!() };
     assert_eq!(world.ask(1, session, "1"), Verdict::Handled, "a repeat while it runs");
     assert_eq!(world.respond(2, "1", call), Ok(Some(session)));
     assert_eq!(world.respond(2, "1", call), Err(Expired));
@@ -124,8 +124,8 @@ fn the_host_is_called_once_and_a_repeat_gets_the_remembered_answer() {
 #[test]
 fn a_repeat_on_the_next_session_gets_the_answer_there() {
     let (mut world, first) = World::new(|_| ());
-    let Verdict::Call(running) = world.ask(0, first, "running") else { panic!() };
-    let Verdict::Call(done) = world.ask(0, first, "done") else { panic!() };
+    let Verdict::Call { call: running, .. } = world.ask(0, first, "running") else { panic!() };
+    let Verdict::Call { call: done, .. } = world.ask(0, first, "done") else { panic!() };
     world.dispatch.close(first);
     assert_eq!(world.respond(1, "done", done), Ok(None), "kept for the repeat");
     let second = world.dispatch.open(world.at(2), "host", &world.group.clone());
@@ -139,14 +139,14 @@ fn a_repeat_on_the_next_session_gets_the_answer_there() {
 fn the_same_id_in_another_group_is_another_call() {
     let (mut world, session) = World::new(|_| ());
     let other = world.dispatch.open(world.at(0), "host", &Arc::from("h"));
-    assert!(matches!(world.ask(0, session, "1"), Verdict::Call(_)));
-    assert!(matches!(world.ask(0, other, "1"), Verdict::Call(_)));
+    assert!(matches!(world.ask(0, session, "1"), Verdict::Call { .. }));
+    assert!(matches!(world.ask(0, other, "1"), Verdict::Call { .. }));
 }
 
 #[test]
 fn after_the_deadline_the_peer_has_its_504_and_the_host_is_too_late() {
     let (mut world, session) = World::new(|s| s.dispatch_timeout = Duration::from_millis(100));
-    let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
+    let Verdict::Call { call, .. } = world.ask(0, session, "1") else { panic!() };
     assert_eq!(world.dispatch.next_timeout(session), Some(world.at(100).instant));
     world.dispatch.timeout(world.at(99), session);
     assert_eq!(world.answers(session), []);
@@ -160,7 +160,7 @@ fn after_the_deadline_the_peer_has_its_504_and_the_host_is_too_late() {
 #[test]
 fn the_deadline_holds_even_when_its_timer_is_late() {
     let (mut world, session) = World::new(|s| s.dispatch_timeout = Duration::from_millis(100));
-    let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
+    let Verdict::Call { call, .. } = world.ask(0, session, "1") else { panic!() };
     assert_eq!(world.respond(100, "1", call), Err(Expired));
     world.release(100, call);
     world.dispatch.timeout(world.at(200), session);
@@ -185,9 +185,9 @@ fn a_repeat_on_the_next_session_keeps_its_deadline_though_a_later_call_came_befo
 #[test]
 fn nothing_is_kept_of_an_answered_call_but_what_is_remembered() {
     let (mut world, session) = World::new(|s| s.remembered_count = 0);
-    assert!(matches!(world.ask(0, session, "slow"), Verdict::Call(_)));
+    assert!(matches!(world.ask(0, session, "slow"), Verdict::Call { .. }));
     for n in 1..100 {
-        let Verdict::Call(call) = world.ask(n, session, "quick") else { panic!() };
+        let Verdict::Call { call, .. } = world.ask(n, session, "quick") else { panic!() };
         world.respond(n, "quick", call).unwrap();
         world.answers(session);
     }
@@ -198,7 +198,7 @@ fn nothing_is_kept_of_an_answered_call_but_what_is_remembered() {
 #[test]
 fn a_request_that_the_host_lets_go_of_is_answered_with_500() {
     let (mut world, session) = World::new(|_| ());
-    let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
+    let Verdict::Call { call, .. } = world.ask(0, session, "1") else { panic!() };
     assert_eq!(world.release(1, call), Some(session));
     assert_eq!(world.release(1, call), None);
     assert_eq!(world.answers(session), expected(&[("1", 500)]));
@@ -209,15 +209,15 @@ fn a_request_that_the_host_lets_go_of_is_answered_with_500() {
 fn too_many_get_503_until_the_host_lets_go_of_one() {
     let (mut world, session) =
         World::new(|s| (s.dispatch_max_outstanding, s.dispatch_timeout) = (1, Duration::from_millis(9)));
-    let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
+    let Verdict::Call { call, .. } = world.ask(0, session, "1") else { panic!() };
     assert_eq!(world.ask(1, session, "2"), Verdict::Handled);
     world.dispatch.timeout(world.at(9), session);
     assert_eq!(world.ask(10, session, "3"), Verdict::Handled, "answered but still in the host's hands");
     assert_eq!(world.answers(session), expected(&[("2", 503), ("1", 504), ("3", 503)]));
     world.release(10, call);
-    let Verdict::Call(call) = world.ask(11, session, "2") else { panic!("a 503 is remembered") };
+    let Verdict::Call { call, .. } = world.ask(11, session, "2") else { panic!("a 503 is remembered") };
     world.respond(12, "2", call).unwrap();
-    assert!(matches!(world.ask(13, session, "4"), Verdict::Call(_)), "an answer lets go");
+    assert!(matches!(world.ask(13, session, "4"), Verdict::Call { .. }), "an answer lets go");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn an_unusable_command_gets_400_and_the_host_is_not_called() {
 #[test]
 fn the_window_is_bounded_by_count_and_age() {
     let answered = |world: &mut World, session, id: &str, at| {
-        let Verdict::Call(call) = world.ask(at, session, id) else { panic!("{id} was remembered") };
+        let Verdict::Call { call, .. } = world.ask(at, session, id) else { panic!("{id} was remembered") };
         world.respond(at, id, call).unwrap();
         world.release(0, call);
     };
@@ -249,7 +249,7 @@ fn the_window_is_bounded_by_count_and_age() {
 #[test]
 fn an_answer_without_room_goes_but_its_id_stays_and_the_host_is_not_called_again() {
     let answered = |world: &mut World, session, id: &str, body_bytes| {
-        let Verdict::Call(call) = world.ask(0, session, id) else { panic!("{id} was remembered") };
+        let Verdict::Call { call, .. } = world.ask(0, session, id) else { panic!("{id} was remembered") };
         world.respond_with(0, id, call, 200, Some(vec![b'x'; body_bytes])).unwrap();
         world.release(0, call);
         assert_eq!(world.answers(session), expected(&[(id, 200)]));
@@ -293,7 +293,7 @@ fn reading_stops_while_a_peer_leaves_its_answers_lying() {
 #[test]
 fn shutting_down_answers_what_runs_and_takes_nothing_more() {
     let (mut world, session) = World::new(|_| ());
-    let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
+    let Verdict::Call { call, .. } = world.ask(0, session, "1") else { panic!() };
     world.dispatch.shut_down(world.at(1));
     assert_eq!(world.ask(2, session, "2"), Verdict::Handled);
     assert_eq!(world.answers(session), expected(&[("1", 503), ("2", 503)]));
@@ -305,7 +305,7 @@ fn what_the_policy_does_not_allow_never_reaches_the_host_and_a_change_counts_fro
     let (mut world, session) = World::new(|s| s.set("dispatch.policy", "allow GET /a").unwrap());
     assert_eq!(world.ask_for(0, session, "1", "DELETE", "/a", None), Verdict::Handled);
     assert_eq!(world.ask_for(0, session, "2", "GET", "/b", None), Verdict::Handled);
-    assert!(matches!(world.ask(0, session, "3"), Verdict::Call(_)));
+    assert!(matches!(world.ask(0, session, "3"), Verdict::Call { .. }));
     world.dispatch.set_policy(Policy::default());
     assert_eq!(world.ask(0, session, "4"), Verdict::Handled);
     assert_eq!(world.answers(session), expected(&[("1", 403), ("2", 403), ("4", 403)]));
@@ -314,7 +314,7 @@ fn what_the_policy_does_not_allow_never_reaches_the_host_and_a_change_counts_fro
 #[test]
 fn an_id_that_comes_back_with_another_request_is_a_conflict() {
     let (mut world, session) = World::new(|_| ());
-    let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
+    let Verdict::Call { call, .. } = world.ask(0, session, "1") else { panic!() };
     world.ask_for(1, session, "1", "POST", "/a?secret", None);
     world.ask_for(1, session, "1", "GET", "/b", None);
     world.ask_for(1, session, "1", "GET", "/a?secret", Some("{}"));
@@ -329,29 +329,29 @@ fn bodies_rate_and_calls_of_one_session_are_bounded() {
     let (mut world, session) = World::new(|s| (s.max_body_bytes, s.max_json_depth) = (10, 2));
     world.ask_for(0, session, "1", "POST", "/a", Some("12345678901"));
     world.ask_for(0, session, "2", "POST", "/a", Some("[[[]]]"));
-    assert!(matches!(world.ask_for(0, session, "3", "POST", "/a", Some("[[]]")), Verdict::Call(_)));
+    assert!(matches!(world.ask_for(0, session, "3", "POST", "/a", Some("[[]]")), Verdict::Call { .. }));
     assert_eq!(world.answers(session), expected(&[("1", 413), ("2", 400)]));
 
     let (mut world, session) = World::new(|s| s.dispatch_rate = 1);
-    assert!(matches!(world.ask(0, session, "1"), Verdict::Call(_)));
+    assert!(matches!(world.ask(0, session, "1"), Verdict::Call { .. }));
     world.ask(1, session, "2");
-    assert!(matches!(world.ask(1000, session, "2"), Verdict::Call(_)));
+    assert!(matches!(world.ask(1000, session, "2"), Verdict::Call { .. }));
     assert_eq!(world.answers(session), expected(&[("2", 429)]));
 
     let (mut world, session) = World::new(|s| s.dispatch_max_per_session = 1);
-    let Verdict::Call(call) = world.ask(0, session, "1") else { panic!() };
+    let Verdict::Call { call, .. } = world.ask(0, session, "1") else { panic!() };
     world.ask(1, session, "2");
     let other = world.dispatch.open(world.at(1), "host", &Arc::from("h"));
-    assert!(matches!(world.ask(1, other, "2"), Verdict::Call(_)), "another session has its own");
+    assert!(matches!(world.ask(1, other, "2"), Verdict::Call { .. }), "another session has its own");
     world.respond(2, "1", call).unwrap();
-    assert!(matches!(world.ask(3, session, "2"), Verdict::Call(_)));
+    assert!(matches!(world.ask(3, session, "2"), Verdict::Call { .. }));
     assert_eq!(world.answers(session), expected(&[("2", 503), ("1", 200)]));
 }
 
 #[test]
 fn the_audit_has_each_arrival_and_each_end_and_no_query() {
     let (mut world, session) = World::new(|_| ());
-    let Verdict::Call(call) = world.ask_for(0, session, "1", "POST", "/a?secret", Some("{}")) else { panic!() };
+    let Verdict::Call { call, .. } = world.ask_for(0, session, "1", "POST", "/a?secret", Some("{}")) else { panic!() };
     world.ask_for(1, session, "1", "POST", "/a?secret", Some("{}"));
     world.ask_for(1, session, "2", "PUT", "/a", None);
     let _ = world.dispatch.request(world.at(1), session, "3", &Err(BadCommand::Shape));
@@ -388,7 +388,7 @@ fn reading_stops_while_the_audit_is_not_taken() {
 fn the_host_is_told_of_what_is_not_wanted_any_more() {
     let (mut world, session) = World::new(|s| s.dispatch_timeout = Duration::from_millis(100));
     let calls = ["late", "gone", "unseen"].map(|id| match world.ask(0, session, id) {
-        Verdict::Call(call) => call,
+        Verdict::Call { call, .. } => call,
         Verdict::Handled => panic!(),
     });
     world.dispatch.set_tag(calls[0], 11);
@@ -401,7 +401,7 @@ fn the_host_is_told_of_what_is_not_wanted_any_more() {
         audit.filter(|notice| notice.starts_with("cancelled")).collect::<Vec<_>>()
     };
     assert_eq!(cancelled(&mut world), ["cancelled 11"]);
-    let Verdict::Call(call) = world.ask(101, session, "next") else { panic!() };
+    let Verdict::Call { call, .. } = world.ask(101, session, "next") else { panic!() };
     world.dispatch.set_tag(call, 12);
     world.dispatch.close(session);
     assert!(!world.dispatch.is_wanted(world.at(102), call));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::boundary;
+use super::callback::nbwss_socket;
 use super::handle::{self, opaque};
 use super::options::nbwss_options;
 use super::ptr::{self, Growing, Out};
@@ -248,6 +249,59 @@ pub unsafe extern "C" fn nbwss_connector_destroy(connector: *mut nbwss_connector
         }
         handle::free(connector)
     })
+}
+
+/// With the setting `callbacks.poll`: runs the callbacks that wait, on this thread. With none it waits for the first, at
+/// most `timeout_ms` milliseconds. `*ran` (may be NULL) is how many ran; 0 where the time is over, which is no error.
+///
+/// Callbacks run on one thread at a time, in the order that each kind has. After some 1000 of them it returns, so that the
+/// host gets to its own work: what is left keeps the descriptor readable. The functions that wait (`nbwss_connector_drain`,
+/// `_wait` and `_destroy`) run callbacks meanwhile, too. Requests that nobody polls get 504 at `dispatch.timeout`.
+///
+/// Returns `NBWSS_ILLEGAL_STATE` without that setting and, at once, from a callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_connector_poll(
+    connector: *mut nbwss_connector,
+    timeout_ms: u32,
+    ran: *mut usize,
+) -> nbwss_status {
+    boundary::call(|| {
+        // SAFETY: a place for a number, by the header.
+        let out = if ran.is_null() { None } else { Some(unsafe { Out::new("ran", ran) }?) };
+        let ran = handle::get(connector)?.poll(Duration::from_millis(timeout_ms.into()))?;
+        if let Some(out) = out {
+            out.set(ran);
+        }
+        Ok(())
+    })
+}
+
+/// The descriptor that is readable while callbacks wait for `nbwss_connector_poll`: for select, poll, epoll or kqueue.
+/// It may seldom be readable without any. It is the library's until the connector is destroyed: wait for it, and do
+/// nothing else with it.
+///
+/// Returns `NBWSS_ILLEGAL_STATE` without the setting `callbacks.poll`, and on Windows.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nbwss_connector_poll_fd(
+    connector: *mut nbwss_connector,
+    fd: *mut nbwss_socket,
+) -> nbwss_status {
+    boundary::call(|| {
+        // SAFETY: a place for a number, by the header.
+        let out = unsafe { Out::new("fd", fd) }?;
+        out.set(descriptor(&*handle::get(connector)?)?);
+        Ok(())
+    })
+}
+
+#[cfg(unix)]
+fn descriptor(connector: &Connector) -> Result<nbwss_socket, Error> {
+    connector.poll_descriptor().map(|fd| fd as nbwss_socket)
+}
+
+#[cfg(not(unix))]
+fn descriptor(_connector: &Connector) -> Result<nbwss_socket, Error> {
+    Err(Error::IllegalState("this platform has no descriptor to poll: call nbwss_connector_poll with a timeout"))
 }
 
 /// Replaces the rules for REST calls, from the next call on. They begin as the setting `dispatch.policy` has them;

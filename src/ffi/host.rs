@@ -58,8 +58,10 @@ impl Host for Callbacks {
     fn wants(&self) -> Wants {
         Wants {
             deliveries: self.delivery.is_some(),
+            events: self.event.is_some(),
             audit: self.audit.is_some(),
             cancel: self.cancel.is_some(),
+            log: self.log.is_some(),
             dial: self.dial.is_some(),
         }
     }

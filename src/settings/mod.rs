@@ -88,6 +88,7 @@ pub struct Settings {
     pub batch_count: usize,
     pub batch_bytes: usize,
     pub window: usize,
+    pub callbacks_poll: bool,
     pub shutdown_timeout: Duration,
     pub log_level: LogLevel,
 }
@@ -191,6 +192,7 @@ impl Default for Settings {
             batch_count: 0,
             batch_bytes: 0,
             window: 0,
+            callbacks_poll: false,
             shutdown_timeout: Duration::ZERO,
             log_level: LogLevel::Off,
         };
@@ -203,6 +205,23 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether each is possible beside the others.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.callbacks_poll && self.dispatch_inline {
+            return Err(Error::InvalidValue {
+                key: "dispatch.inline",
+                value: "true".to_owned(),
+                expected: "false, as callbacks.poll has the callback run on the host's threads".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether groups that are away may have notifications let go.
+    pub(crate) fn lets_go(&self) -> bool {
+        !self.retention_max_age.is_zero() || self.retention_max_count > 0 || self.retention_max_bytes > 0
+    }
+
     /// Changes one setting.
     ///
     /// # Errors

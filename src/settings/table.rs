@@ -380,6 +380,13 @@ pub const TABLE: &[Setting] = &[
         meaning: "Requests forwarded at a time at the most, each over a connection of its own; the others wait.",
     },
     Setting {
+        key: "callbacks.poll",
+        default: "false",
+        field: Field::Flag(|s| &mut s.callbacks_poll),
+        meaning: "Callbacks wait until nbwss_connector_poll runs them on the host's thread, for hosts with an event loop. \
+                  Not with dispatch.inline.",
+    },
+    Setting {
         key: "shutdown.timeout",
         default: "5000",
         field: Field::Milliseconds(1, 3_600_000, |s| &mut s.shutdown_timeout),

@@ -265,3 +265,22 @@ fn a_host_in_cpp_without_exceptions() {
         against_a_cloud(&scratch, Command::new(program), &[], finish).finish();
     }
 }
+
+/// The cloud application's side of `polling.c`.
+fn ask_an_event_loop(cloud: &mut Cloud) {
+    assert_eq!(cloud.flood(100, "GET", "/now"), [(200, 100)].into());
+    cloud.type_line("send GET /later");
+    cloud.await_job(1, "ACTIVE");
+    assert_eq!(status(&cloud.wait_for_response("/later", 1)), 200);
+    assert_eq!(status(&cloud.ask("GET", "/finish", "")), 200);
+}
+
+#[test]
+fn a_host_with_an_event_loop() {
+    online("polling", Run::Bare, &[], ask_an_event_loop);
+}
+
+#[test]
+fn a_host_with_an_event_loop_under_valgrind() {
+    online("polling", Run::Valgrind, &[], ask_an_event_loop);
+}

@@ -98,7 +98,7 @@ impl Host for Told {
     fn on_request(&self, _: Request) {}
 
     fn wants(&self) -> Wants {
-        Wants { deliveries: true, audit: false, cancel: false, dial: false }
+        Wants { deliveries: true, events: true, ..Wants::default() }
     }
 
     fn on_delivery(&self, _: &nbwss::Delivery) {

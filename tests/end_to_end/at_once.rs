@@ -167,7 +167,7 @@ impl Host for Stubborn {
     fn on_request(&self, _request: Request) {}
 
     fn wants(&self) -> Wants {
-        Wants { deliveries: false, audit: false, cancel: false, dial: true }
+        Wants { dial: true, ..Wants::default() }
     }
 
     fn dial(&self, _host: &str, _port: u16, _timeout: Duration) -> Result<socket2::Socket, String> {

@@ -475,7 +475,7 @@ impl World {
             }
             Ok(Received::Command { id: command, request }) => {
                 let open = connection.open.expect("established before commands");
-                if let Verdict::Call(call) = self.dispatch.request(now, open, &command, &request) {
+                if let Verdict::Call { call, .. } = self.dispatch.request(now, open, &command, &request) {
                     let command = command.into_owned();
                     let calls = self.calls.entry((group, command.clone())).or_default();
                     *calls += 1;
