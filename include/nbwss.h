@@ -19,7 +19,7 @@
  * - Structs: start from the INIT macro: it sets `struct_size`, by which old hosts and new libraries understand
  *   each other.
  * - Threads: any function may be called from any thread. These wait for others, and may not be called in a
- *   callback: nbwss_connector_drain, _wait and _destroy; nbwss_endpoint_validate, _diagnose and _add_url
+ *   callback: nbwss_connector_drain, _wait, _destroy and _poll; nbwss_endpoint_validate, _diagnose and _add_url
  *   and nbwss_endpoints_fetch. With a database, functions that change endpoints (`endpoint.store.path`) and
  *   `nbwss_notify_*` and `nbwss_job_*` (`outbox.store.path`) wait for the disk; the latter with `outbox.fullWait`
  *   for space, too. No other function waits.
@@ -34,6 +34,9 @@
  *       on_dial            nbwss-dns             yes           all but those that wait for others
  *       on_store_key       the caller of nbwss_connector_new   nothing of that connector
  *       destructors        the thread that frees yes           all but those that wait for others
+ *
+ * With the setting `callbacks.poll` those of the first rows, down to on_log, run on the host's thread that calls
+ * nbwss_connector_poll, _drain, _wait or _destroy, and there are no nbwss-call-N and nbwss-report threads.
  *
  * A callback must return: it must not throw (C++: see nbwss_guard at the end), longjmp or end its thread. No lock
  * of the library is held during one. Functions that wait for others, called from a callback, return
@@ -863,7 +866,9 @@ nbwss_status nbwss_options_new(struct nbwss_options **options);
 /// Changes one setting, given as text. docs/settings.md lists all keys; those of `nbwss.properties` are among them.
 ///
 /// Returns `NBWSS_UNKNOWN_KEY` or `NBWSS_INVALID_VALUE`; the last error names key, value and bounds.
-nbwss_status nbwss_options_set_n(struct nbwss_options *options, struct nbwss_str key, struct nbwss_str value);
+nbwss_status nbwss_options_set_n(struct nbwss_options *options,
+                                 struct nbwss_str key,
+                                 struct nbwss_str value);
 
 /// Changes one setting that is a number. Otherwise as `nbwss_options_set_n`.
 nbwss_status nbwss_options_set_int_n(struct nbwss_options *options, struct nbwss_str key, int64_t value);
@@ -993,6 +998,26 @@ nbwss_status nbwss_connector_wait(struct nbwss_connector *connector, uint32_t ti
 /// Returns `NBWSS_TIMEOUT` where a callback of the host, or the disk of a database, has not returned: no other callback
 /// will be begun, and the handle stays, for another destroy only. Returns `NBWSS_ILLEGAL_STATE` at once from a callback.
 nbwss_status nbwss_connector_destroy(struct nbwss_connector *connector);
+
+/// With the setting `callbacks.poll`: runs the callbacks that wait, on this thread. With none it waits for the first, at
+/// most `timeout_ms` milliseconds. `*ran` (may be NULL) is how many ran; 0 where the time is over, which is no error.
+///
+/// Callbacks run on one thread at a time, in the order that each kind has. After some 1000 of them it returns, so that the
+/// host gets to its own work: what is left keeps the descriptor readable. The functions that wait (`nbwss_connector_drain`,
+/// `_wait` and `_destroy`) run callbacks meanwhile, too. Requests that nobody polls get 504 at `dispatch.timeout`.
+///
+/// Returns `NBWSS_ILLEGAL_STATE` without that setting and, at once, from a callback.
+nbwss_status nbwss_connector_poll(struct nbwss_connector *connector,
+                                  uint32_t timeout_ms,
+                                  size_t *ran);
+
+/// The descriptor that is readable while callbacks wait for `nbwss_connector_poll`: for select, poll, epoll or kqueue.
+/// It may seldom be readable without any. It is the library's until the connector is destroyed: wait for it, and do
+/// nothing else with it.
+///
+/// Returns `NBWSS_ILLEGAL_STATE` without the setting `callbacks.poll`, and on Windows.
+nbwss_status nbwss_connector_poll_fd(struct nbwss_connector *connector,
+                                     nbwss_socket *fd);
 
 /// Replaces the rules for REST calls, from the next call on. They begin as the setting `dispatch.policy` has them;
 /// without a rule nothing is allowed, and the first rule that matches decides.

@@ -40,7 +40,7 @@ const INTRODUCTION: &str = r#"/**
  * - Structs: start from the INIT macro: it sets `struct_size`, by which old hosts and new libraries understand
  *   each other.
  * - Threads: any function may be called from any thread. These wait for others, and may not be called in a
- *   callback: nbwss_connector_drain, _wait and _destroy; nbwss_endpoint_validate, _diagnose and _add_url
+ *   callback: nbwss_connector_drain, _wait, _destroy and _poll; nbwss_endpoint_validate, _diagnose and _add_url
  *   and nbwss_endpoints_fetch. With a database, functions that change endpoints (`endpoint.store.path`) and
  *   `nbwss_notify_*` and `nbwss_job_*` (`outbox.store.path`) wait for the disk; the latter with `outbox.fullWait`
  *   for space, too. No other function waits.
@@ -55,6 +55,9 @@ const INTRODUCTION: &str = r#"/**
  *       on_dial            nbwss-dns             yes           all but those that wait for others
  *       on_store_key       the caller of nbwss_connector_new   nothing of that connector
  *       destructors        the thread that frees yes           all but those that wait for others
+ *
+ * With the setting `callbacks.poll` those of the first rows, down to on_log, run on the host's thread that calls
+ * nbwss_connector_poll, _drain, _wait or _destroy, and there are no nbwss-call-N and nbwss-report threads.
  *
  * A callback must return: it must not throw (C++: see nbwss_guard at the end), longjmp or end its thread. No lock
  * of the library is held during one. Functions that wait for others, called from a callback, return
@@ -259,8 +262,8 @@ void nbwss_guard(nbwss_request *request, void *user_data) noexcept {
 pub fn generate() -> String {
     let root = env!("CARGO_MANIFEST_DIR");
     let versions = format!(
-        "\n/** @{ */\n/** The version of this header: see nbwss_check_compat. */\n#define NBWSS_VERSION_MAJOR {}\n#define NBWSS_VERSION_MINOR {}\n#define NBWSS_VERSION_PATCH {}\n\
-         #define NBWSS_VERSION \"{}\"\n/** @} */",
+        "\n/** @{{ */\n/** The version of this header: see nbwss_check_compat. */\n#define NBWSS_VERSION_MAJOR {}\n#define NBWSS_VERSION_MINOR {}\n#define NBWSS_VERSION_PATCH {}\n\
+         #define NBWSS_VERSION \"{}\"\n/** @}} */",
         env!("CARGO_PKG_VERSION_MAJOR"),
         env!("CARGO_PKG_VERSION_MINOR"),
         env!("CARGO_PKG_VERSION_PATCH"),
