@@ -73,4 +73,16 @@ fn each_function_and_type_has_a_manual_page_without_a_fault() {
         }
     }
     is_silent("mandoc", &run(&mut lint));
+    for (name, words) in [
+        ("nbwss_status", ".B NBWSS_TIMEOUT = 12\nWhat was waited for did not happen in time.\n"),
+        ("nbwss_job", ".B int64_t status\n\\fBstatus\\fR: 0 for success.\n"),
+        ("nbwss_delivery_callback", "\ntypedef void (*nbwss_delivery_callback)(const struct nbwss_delivery *delivery"),
+        (
+            "nbwss_notify_json_n",
+            "\nnbwss_status nbwss_notify_json(nbwss_connector *connector, const char *notification,",
+        ),
+    ] {
+        let text = fs::read_to_string(scratch.join(&format!("man3/{name}.3"))).unwrap();
+        assert!(text.contains(words), "{text}");
+    }
 }
