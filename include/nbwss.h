@@ -404,9 +404,10 @@ typedef struct nbwss_str {
 /// A REST call that the cloud application asks for.
 ///
 /// Runs on one of the `dispatch.threads`, so it may block (but with `dispatch.inline` on the thread of the sessions,
-/// where it must not). Only calls that the policy allows get here. It (or whoever it hands the request to, later, on
-/// any thread) must consume the request exactly once: `nbwss_request_respond` or `nbwss_request_fail`. Without
-/// an answer within `dispatch.timeout` the cloud application gets 504.
+/// where it must not, and with `callbacks.poll` on the host's). Only calls that the policy allows get here. It (or
+/// whoever it hands the request to, later, on any thread) must consume the request exactly once:
+/// `nbwss_request_respond` or `nbwss_request_fail`. Without an answer within `dispatch.timeout` the cloud application
+/// gets 504.
 typedef void (*nbwss_request_callback)(struct nbwss_request *request, void *user_data);
 
 /// Called once with a callback's `user_data`, after the callback's last call. May be NULL.
@@ -427,8 +428,8 @@ typedef struct nbwss_delivery {
   struct nbwss_str reason;
 } nbwss_delivery;
 
-/// Takes a delivery report. Runs on the report thread; should not block for long, because events and log
-/// lines wait behind it.
+/// Takes a delivery report. Runs on the report thread, or with `callbacks.poll` on the host's; should not block for
+/// long, because events and log lines wait behind it.
 typedef void (*nbwss_delivery_callback)(const struct nbwss_delivery *delivery, void *user_data);
 
 /// A change of a connection. Borrowed during the callback.
@@ -451,7 +452,7 @@ typedef struct nbwss_event {
   int32_t code;
 } nbwss_event;
 
-/// Takes an event. Runs on the report thread.
+/// Takes an event. Runs on the report thread, or with `callbacks.poll` on the host's.
 typedef void (*nbwss_event_callback)(const struct nbwss_event *event, void *user_data);
 
 /// One line for the host's log, free of secrets and control characters. Borrowed during the callback.
@@ -466,7 +467,7 @@ typedef struct nbwss_log {
   struct nbwss_str text;
 } nbwss_log;
 
-/// Takes a log line. Runs on the report thread.
+/// Takes a log line. Runs on the report thread, or with `callbacks.poll` on the host's.
 typedef void (*nbwss_log_callback)(const struct nbwss_log *line, void *user_data);
 
 /// A record for the audit: one when a REST call arrives, one when it ends. Never a body, a header or a query.
@@ -496,14 +497,14 @@ typedef struct nbwss_audit {
   uint64_t duration_us;
 } nbwss_audit;
 
-/// Takes an audit record. Runs on the report thread. While many wait, no more calls are read from the network,
-/// so none goes unrecorded.
+/// Takes an audit record. Runs on the report thread, or with `callbacks.poll` on the host's. While many wait, no more
+/// calls are read from the network, so none goes unrecorded.
 typedef void (*nbwss_audit_callback)(const struct nbwss_audit *record, void *user_data);
 
 /// The request is not wanted any more: its deadline has passed, or the session that asked is gone. Told once, and
 /// only of requests that `nbwss_request_callback` was given. It must still be consumed. If another thread may have
 /// done so meanwhile, the handle may be dead: compare it, or use it and get a status, but read no texts from it.
-/// Runs on the report thread.
+/// Runs on the report thread, or with `callbacks.poll` on the host's.
 typedef void (*nbwss_cancel_callback)(struct nbwss_request *request, void *user_data);
 
 /// A connection that the host is to make. Borrowed during the callback.

@@ -14,9 +14,10 @@ pub type nbwss_destructor = Option<unsafe extern "C" fn(user_data: *mut c_void)>
 /// A REST call that the cloud application asks for.
 ///
 /// Runs on one of the `dispatch.threads`, so it may block (but with `dispatch.inline` on the thread of the sessions,
-/// where it must not). Only calls that the policy allows get here. It (or whoever it hands the request to, later, on
-/// any thread) must consume the request exactly once: `nbwss_request_respond` or `nbwss_request_fail`. Without
-/// an answer within `dispatch.timeout` the cloud application gets 504.
+/// where it must not, and with `callbacks.poll` on the host's). Only calls that the policy allows get here. It (or
+/// whoever it hands the request to, later, on any thread) must consume the request exactly once:
+/// `nbwss_request_respond` or `nbwss_request_fail`. Without an answer within `dispatch.timeout` the cloud application
+/// gets 504.
 pub type nbwss_request_callback = Option<unsafe extern "C" fn(request: *mut nbwss_request, user_data: *mut c_void)>;
 
 /// What became of a notification in a server group.
@@ -49,8 +50,8 @@ pub struct nbwss_delivery {
     pub reason: nbwss_str,
 }
 
-/// Takes a delivery report. Runs on the report thread; should not block for long, because events and log
-/// lines wait behind it.
+/// Takes a delivery report. Runs on the report thread, or with `callbacks.poll` on the host's; should not block for
+/// long, because events and log lines wait behind it.
 pub type nbwss_delivery_callback =
     Option<unsafe extern "C" fn(delivery: *const nbwss_delivery, user_data: *mut c_void)>;
 
@@ -169,7 +170,7 @@ pub struct nbwss_event {
     pub code: i32,
 }
 
-/// Takes an event. Runs on the report thread.
+/// Takes an event. Runs on the report thread, or with `callbacks.poll` on the host's.
 pub type nbwss_event_callback = Option<unsafe extern "C" fn(event: *const nbwss_event, user_data: *mut c_void)>;
 
 /// What was decided about a REST call when it arrived, or that it ended.
@@ -222,14 +223,14 @@ pub struct nbwss_audit {
     pub duration_us: u64,
 }
 
-/// Takes an audit record. Runs on the report thread. While many wait, no more calls are read from the network,
-/// so none goes unrecorded.
+/// Takes an audit record. Runs on the report thread, or with `callbacks.poll` on the host's. While many wait, no more
+/// calls are read from the network, so none goes unrecorded.
 pub type nbwss_audit_callback = Option<unsafe extern "C" fn(record: *const nbwss_audit, user_data: *mut c_void)>;
 
 /// The request is not wanted any more: its deadline has passed, or the session that asked is gone. Told once, and
 /// only of requests that `nbwss_request_callback` was given. It must still be consumed. If another thread may have
 /// done so meanwhile, the handle may be dead: compare it, or use it and get a status, but read no texts from it.
-/// Runs on the report thread.
+/// Runs on the report thread, or with `callbacks.poll` on the host's.
 pub type nbwss_cancel_callback = Option<unsafe extern "C" fn(request: *mut nbwss_request, user_data: *mut c_void)>;
 
 /// How much a log line matters.
@@ -260,7 +261,7 @@ pub struct nbwss_log {
     pub text: nbwss_str,
 }
 
-/// Takes a log line. Runs on the report thread.
+/// Takes a log line. Runs on the report thread, or with `callbacks.poll` on the host's.
 pub type nbwss_log_callback = Option<unsafe extern "C" fn(line: *const nbwss_log, user_data: *mut c_void)>;
 
 /// A connection that the host is to make. Borrowed during the callback.
