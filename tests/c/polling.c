@@ -103,7 +103,7 @@ static void polling_is_asked_for_and_possible(const char *ca_file) {
   CHECK_STATUS(nbwss_connector_poll_fd(other, NULL), NBWSS_INVALID_ARGUMENT);
   CHECK_OK(nbwss_connector_destroy(other));
   CHECK_OK(nbwss_options_free(options));
-  CHECK_STATUS(nbwss_connector_poll(NULL, 0, NULL), NBWSS_BAD_HANDLE);
+  CHECK_STATUS(nbwss_connector_poll(NULL, 0, NULL), NBWSS_INVALID_ARGUMENT);
 }
 
 /* The host's event loop, for as long as `goes_on` says. */
