@@ -70,6 +70,8 @@ static void connector_refused(nbwss_connector *bad, nbwss_status wanted) {
   nbwss_inspection *inspection = (nbwss_inspection *)&inspection;
   const char *host = "cloud.example.com", *url = "wss://cloud.example.com/ws";
   uint64_t sequence = 7;
+  size_t ran = 7;
+  nbwss_socket fd = 7;
   CHECK_STATUS(nbwss_connector_start(bad), wanted);
   CHECK_STATUS(nbwss_connector_stop(bad), wanted);
   drained.pending = 7;
@@ -77,6 +79,9 @@ static void connector_refused(nbwss_connector *bad, nbwss_status wanted) {
   CHECK(drained.delivered == 0 && drained.pending == 0 && drained.abandoned == 0);
   CHECK_STATUS(nbwss_connector_drain(bad, 1, NULL), wanted);
   CHECK_STATUS(nbwss_connector_wait(bad, 1), wanted);
+  CHECK_STATUS(nbwss_connector_poll(bad, 1, &ran), wanted);
+  CHECK_STATUS(nbwss_connector_poll_fd(bad, &fd), wanted);
+  CHECK(ran == 0 && fd == 0);
   CHECK_STATUS(nbwss_group_start(bad, "group"), wanted);
   CHECK_STATUS(nbwss_group_stop(bad, "group"), wanted);
   CHECK_STATUS(nbwss_endpoint_add(bad, &endpoint), wanted);

@@ -151,7 +151,8 @@ int main(int argc, char **argv) {
   the_loops_thread = pthread_self();
   destroy_ends_a_poll(argv[2]); /* and loads all that stays loaded */
   polling_is_asked_for_and_possible(argv[2]);
-  long threads = count_threads(), fds = count_fds(), destructors = counter_value(&counting.destructors);
+  CHECK(threads_fall_to(1));
+  long threads = 1, fds = count_fds(), destructors = counter_value(&counting.destructors);
 
   nbwss_options *options = polled_options(argv[2]);
   CHECK_OK(nbwss_connector_new(options, &connector));
