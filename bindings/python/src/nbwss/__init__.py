@@ -1,7 +1,7 @@
 """The NetBackup WebSocket Service (NBWSS) protocol for backup services, over the library libnbwss.
 
-A service dials out over ``wss://`` to cloud applications, answers the REST calls that they send, and pushes job and image
-notifications until they are acknowledged::
+A service dials out over ``wss://`` to cloud applications, answers the REST calls that they send, and pushes job and
+image notifications until they are acknowledged::
 
     def handle(request: nbwss.Request) -> nbwss.Response:
         return nbwss.Response(200, {"content-type": "application/json"}, '{"data": []}')
@@ -14,12 +14,12 @@ notifications until they are acknowledged::
         connector.drain(timeout=10)
 
 Every name is that of the C header, which is the manual, without its prefix: ``nbwss_endpoint_add`` is
-``connector.endpoint_add``, ``nbwss_connector_start`` is ``connector.start``. What differs is Python's: a call that is not
-done raises ``Error``; results are values, which stay; timeouts are in seconds. ``nbwss.aio`` is for asyncio.
+``connector.endpoint_add``, ``nbwss_connector_start`` is ``connector.start``. What differs is Python's: a call that is
+not done raises ``Error``; results are values, which stay; timeouts are in seconds. ``nbwss.aio`` is for asyncio.
 
-The library is found by the loader as ``libnbwss.so.0``, or given by ``nbwss.load(path)`` before anything else. A process
-that forks must do so before it first uses it. A connector that is not destroyed is destroyed when it is collected, or at
-the interpreter's end; a callback that has not returned by then, within ``shutdown.timeout``, is left behind.
+The library is found by the loader as ``libnbwss.so.0``, or given by ``nbwss.load(path)`` before anything else. A
+process that forks must do so before it first uses it. A connector that is not destroyed is destroyed when it is
+collected, or at the interpreter's end; a callback that has not returned within ``shutdown.timeout`` is left behind.
 """
 
 from ._callbacks import to_logging

@@ -108,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
     diagnosed = command("diagnose", diagnose, "host", "try a connection step by step")
     diagnosed.add_argument("--connect", action="store_true", help="to the end: send the token")
     for choosing in (judged, added):
-        choosing.add_argument("--pin", default="", help="what the certificate must be: spki: or certificate: and a SHA-256")
+        choosing.add_argument("--pin", default="", help="what it must be: spki: or certificate: and a SHA-256")
         choosing.add_argument("--trust", metavar="FILE", default="", help="certificate authorities for this endpoint")
     return parser
 

@@ -15,7 +15,7 @@ VERSION = "0.1.0"
 
 
 class Error(Exception):
-    """A call of the library that was not done: ``status`` is for programs, the text for people. Never holds a secret."""
+    """A call of the library that was not done: ``status`` for programs, the text for people. Holds no secret."""
 
     def __init__(self, status: Status, words: str) -> None:
         super().__init__(words)

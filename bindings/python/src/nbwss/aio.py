@@ -55,8 +55,9 @@ class AsyncRequests(Requests):
 class AsyncConnector(BaseConnector):
     """A connector for the event loop that runs where it is entered: an asynchronous context manager that destroys it.
 
-    Callbacks run on the loop's thread, so they must not block; ``on_request`` may be a coroutine function. ``Stream`` is
-    a callback to iterate over. Timeouts are in seconds; None is no limit.
+    Callbacks run on the loop's thread, so they must not block; ``on_request`` may be a coroutine function, and a
+    ``Stream`` is a callback to iterate over. Timeouts are in seconds; None is no limit. With a database, calls that wait
+    for the disk are best made with ``asyncio.to_thread``.
     """
 
     _requests = AsyncRequests
@@ -117,8 +118,8 @@ class AsyncConnector(BaseConnector):
             await self._handlers.cancel()
 
     async def _at_turns(self, call: Callable[[int], Outcome], timeout: Optional[float]) -> Outcome:
-        """Makes a call that waits, but without waiting, at each turn: on another thread it would run callbacks there. It
-        runs callbacks here, too; therefore others that wait do not rely on turns alone."""
+        """Makes a call that waits, but without waiting, at each turn: on another thread it would run callbacks there.
+        It runs callbacks here, too; therefore others that wait do not rely on turns alone."""
         deadline = Deadline(timeout)
         while True:
             self._turned.clear()
@@ -132,10 +133,12 @@ class AsyncConnector(BaseConnector):
 
 
 class Stream(Generic[Told]):
-    """A callback of an ``AsyncConnector`` that one task iterates over, until the connector is destroyed. It holds what is
-    not read yet, however much. To be made where the loop runs.
+    """A callback of an ``AsyncConnector`` that one task iterates over, until the connector is destroyed. It holds what
+    is not read yet, however much. To be made where the loop runs::
 
-    ``events: Stream[Event] = Stream()``, then ``AsyncConnector(settings, on_event=events)`` and ``async for event in events``.
+        events: Stream[Event] = Stream()
+        async with AsyncConnector(settings, on_event=events) as connector:
+            async for event in events: ...
     """
 
     def __init__(self) -> None:

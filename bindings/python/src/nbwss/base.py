@@ -23,11 +23,11 @@ Value = TypeVar("Value")
 class BaseConnector:
     """Sessions to cloud applications, and everything that goes over them. May be used from any thread.
 
-    ``settings`` are by the keys of the README; ``properties`` is a file of such keys that is read before. What comes back
-    is told to the callbacks, on the threads that the C header names. An exception in one goes to the logger "nbwss"; a
-    request is then answered with 500. If a callback has a method ``released``, it is called after the last call.
-    ``on_dial`` returns a connected socket or its descriptor, which the library closes. ``store_key`` is the key for the
-    tokens in ``endpoint.store.path``: 32 bytes, or a function that gives them.
+    ``settings`` are by the keys of the README; ``properties`` is a file of such keys that is read before. What comes
+    back is told to the callbacks, on the threads that the C header names. An exception in one goes to the logger
+    "nbwss"; a request is then answered with 500. If a callback has a method ``released``, it is called after the last
+    call. ``on_dial`` returns a connected socket or its descriptor, which the library closes. ``store_key`` is the key
+    for the tokens in ``endpoint.store.path``: 32 bytes, or a function that gives them.
     """
 
     _requests: Type[Requests] = Requests
@@ -248,7 +248,7 @@ def _end(handle: int) -> None:
     try:
         c.library().nbwss_connector_destroy(handle)
     except c.Error as error:
-        if error.status == Status.FORKED:
+        if error.status in (Status.FORKED, Status.BAD_HANDLE):
             return
         if error.status == Status.ILLEGAL_STATE:
             # Its last reference went in a callback.
