@@ -61,7 +61,7 @@ def structs() -> Dict[str, Any]:
 def code(header: Path) -> str:
     """The header's declarations, without comments and preprocessor, up to its inline functions."""
     text = header.read_text()
-    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text.split("/* Twins that take text")[0], flags=re.DOTALL)
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text.split("/* Initial values. */")[0], flags=re.DOTALL)
     return re.sub(r"^#.*$", "", text.replace("\\\n", " "), flags=re.MULTILINE)
 
 
@@ -77,7 +77,7 @@ def c_type(argument: str) -> Any:
     name, stars = words.replace("*", "").strip(), words.count("*")
     if name.endswith("_callback"):
         return getattr(_library, python_name(name).replace("Callback", "Function"))
-    if name in OPAQUE:
+    if name in OPAQUE or name == "void":
         return [ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p)][stars - 1]
     kind = SCALARS.get(name) or structs()[name]
     return ctypes.POINTER(kind) if stars else kind
