@@ -43,13 +43,20 @@ impl Bell {
         }
     }
 
-    /// A turn begins, which finds all that was rung for until now.
-    pub(super) fn silence(&self) {
+    /// A turn begins, and finds all that was rung for until now, if it looks only after this. Returns what to wait after.
+    pub(super) fn silence(&self) -> u64 {
         // The light first: it must not go out for a ring that comes in between.
         if let Some(light) = &self.light {
             light.off();
         }
-        self.rung.swap(false, Ordering::AcqRel);
+        let was_rung = self.rung.swap(false, Ordering::AcqRel);
+        let mut rings = lock(&self.rings);
+        if was_rung {
+            // Rings since the first were not counted, and others may wait for what they were for.
+            *rings += 1;
+            self.changed.notify_all();
+        }
+        *rings
     }
 
     /// A turn is over. What came meanwhile may be another thread's to do.
@@ -129,11 +136,20 @@ mod tests {
     #[test]
     fn a_ring_between_a_look_and_the_wait_is_not_missed() {
         let bell = Bell::default();
-        let seen = bell.rings();
-        bell.silence();
+        let seen = bell.silence();
         bell.ring();
         assert!(bell.wait(seen, Instant::now() + LONG));
         assert!(!bell.wait(bell.rings(), Instant::now()), "nothing new");
+    }
+
+    #[test]
+    fn a_ring_that_another_thread_silences_is_not_missed() {
+        let bell = Bell::default();
+        bell.ring();
+        let seen = bell.rings();
+        bell.ring();
+        bell.silence();
+        assert!(bell.wait(seen, Instant::now() + LONG));
     }
 
     #[test]
