@@ -87,6 +87,24 @@ def test_handlers_await_and_events_are_iterated_over(cloud: Cloud) -> None:
     cloud.finish()
 
 
+def test_a_stream_holds_what_is_not_read_yet() -> None:
+    async def main() -> None:
+        stream = Stream[int]()
+        for number in range(3):
+            stream(number)
+        reading = asyncio.create_task(_all(stream))
+        await asyncio.sleep(0)
+        stream(3)
+        stream.released()
+        assert await reading == [0, 1, 2, 3]
+        assert await _all(stream) == []
+
+    async def _all(stream: "Stream[int]") -> List[int]:
+        return [number async for number in stream]
+
+    run(main)
+
+
 def test_many_calls_are_under_way_at_once(cloud: Cloud) -> None:
     async def main() -> None:
         together, gate = 0, asyncio.Event()
