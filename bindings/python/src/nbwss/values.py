@@ -95,6 +95,7 @@ class Stats:
     answers_missing: U64
     callbacks_blocked: U64
     notifications_stored_before: U64
+    requests_outstanding: U64  # that the host holds at this moment
 
 
 @dataclass(frozen=True)
