@@ -1,12 +1,12 @@
 //! Notifications: from the host's threads into the outbox, and between the outbox and the sessions.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::host::{Drained, GroupStats};
 use super::shared::Shared;
-use super::sync::{after, lock, on_our_thread, wait_until};
+use super::sync::{after, lock, on_our_thread};
 use super::{Connector, refuse_on_our_thread};
 use crate::error::Error;
 use crate::outbox::{Accepted, Outbox};
@@ -47,32 +47,29 @@ impl Connector {
         let shared = self.open()?;
         let (element, epoch_seconds): (Arc<str>, _) = (element.into(), time::epoch_seconds());
         let mut outbox = lock(&shared.outbox);
-        if (!shared.settings.outbox_full_wait.is_zero() || outbox.is_behind()) && !on_our_thread() {
-            drop(outbox);
-            shared.wait_for_space(element.len());
+        if !on_our_thread() {
+            outbox = shared.wait_for_space(outbox, element.len());
             self.open()?;
-            outbox = lock(&shared.outbox);
         }
         let accepted = outbox.accept(epoch_seconds, element)?;
-        let sequence = match accepted {
-            Accepted::As(sequence) => {
+        match (accepted, &shared.writer) {
+            (Accepted::As(sequence), None) => {
                 drop(outbox);
-                match &shared.writer {
-                    None => shared.wake_all(),
-                    Some(writer) => writer.poke(),
-                }
-                sequence
+                shared.wake_all();
+                shared.may_let_go();
+                Ok(sequence)
             }
-            Accepted::WithChange(index) => {
-                let Some(writer) = &shared.writer else { return Err(Error::IllegalState("there is no store")) };
-                let ticket = writer.ticket(outbox, index);
-                ticket.wait()?.saturating_add(index)
+            (Accepted::As(sequence), Some(writer)) => {
+                drop(outbox);
+                writer.poke();
+                Ok(sequence)
             }
-        };
-        if shared.settings.lets_go() {
-            shared.control_changed.notify_one();
+            (Accepted::WithChange(index), Some(writer)) => {
+                let first = writer.ticket(outbox, index).wait()?;
+                Ok(first.saturating_add(index))
+            }
+            (Accepted::WithChange(_), None) => Err(Error::IllegalState("there is no store")),
         }
-        Ok(sequence)
     }
 
     /// Waits until every accepted notification is acknowledged (or given up) and its report was made.
@@ -132,17 +129,25 @@ impl Connector {
 
 impl Shared {
     /// Waits until the store has caught up and a notification of so many bytes would not be refused for lack of space,
-    /// or as long as is allowed.
-    fn wait_for_space(&self, bytes: usize) {
-        let wait = |timeout: Duration, ready: &dyn Fn(&Outbox) -> bool| {
-            let ready = |outbox: &mut Outbox| self.is_closing() || ready(outbox);
-            wait_until(&self.outbox, &self.outbox_settled, after(timeout), ready);
-        };
-        self.space_waiters.fetch_add(1, Ordering::AcqRel);
-        wait(CATCHING_UP, &|outbox| !outbox.is_behind());
+    /// or as long as is allowed. What it finds then still holds when it returns.
+    fn wait_for_space<'s>(&'s self, mut outbox: MutexGuard<'s, Outbox>, bytes: usize) -> MutexGuard<'s, Outbox> {
+        let full_wait = self.settings.outbox_full_wait;
         let is_full = |outbox: &Outbox| matches!(outbox.admits(bytes), Err(Error::QueueFull { .. }));
-        wait(self.settings.outbox_full_wait, &|outbox| !is_full(outbox));
-        self.space_waiters.fetch_sub(1, Ordering::AcqRel);
+        let mut began = None;
+        loop {
+            let allowed = match () {
+                () if outbox.is_behind() => CATCHING_UP,
+                () if !full_wait.is_zero() && is_full(&outbox) => full_wait,
+                () => return outbox,
+            };
+            let left = allowed.saturating_sub(began.get_or_insert_with(Instant::now).elapsed());
+            if left.is_zero() || self.is_closing() {
+                return outbox;
+            }
+            self.space_waiters.fetch_add(1, Ordering::AcqRel);
+            outbox = self.outbox_settled.wait_timeout(outbox, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.space_waiters.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 
     /// A session of the group is established.
@@ -212,8 +217,20 @@ impl Shared {
 
     /// Wakes whoever drains, if there may be nothing left to wait for, and whoever waits for space.
     pub(super) fn outbox_changed(&self) {
-        if lock(&self.outbox).is_idle() || self.space_waiters.load(Ordering::Acquire) > 0 {
+        self.tell_of(&lock(&self.outbox));
+    }
+
+    /// The same, for who has it locked.
+    pub(super) fn tell_of(&self, outbox: &Outbox) {
+        if outbox.is_idle() || self.space_waiters.load(Ordering::Acquire) > 0 {
             self.tell(&self.outbox_settled);
+        }
+    }
+
+    /// Too much may wait for a group that is away.
+    pub(super) fn may_let_go(&self) {
+        if self.settings.lets_go() {
+            self.control_changed.notify_one();
         }
     }
 }

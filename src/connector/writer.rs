@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cause::Cause;
@@ -38,28 +38,19 @@ pub(super) struct Writer {
     ended: AtomicBool,
 }
 
-/// What became of the notifications of one change.
+/// What became of the notifications of one change: the first number, once it is decided.
 #[derive(Default)]
-pub(super) struct Ticket {
-    first: Mutex<Option<Result<u64, Arc<Error>>>>,
-    decided: Condvar,
-}
+pub(super) struct Ticket(OnceLock<Result<u64, Error>>);
 
 impl Ticket {
     /// Waits for the first number of the change.
     pub(super) fn wait(&self) -> Result<u64, Error> {
-        let undecided = |first: &mut Option<_>| first.is_none();
-        let first = self.decided.wait_while(lock(&self.first), undecided).unwrap_or_else(PoisonError::into_inner);
-        match &*first {
-            Some(Ok(first)) => Ok(*first),
-            Some(Err(error)) => Err(refusal(error)),
-            None => Err(closed()),
-        }
+        self.0.wait().as_ref().copied().map_err(refusal)
     }
 
-    fn decide(&self, result: Result<u64, Arc<Error>>) {
-        *lock(&self.first) = Some(result);
-        self.decided.notify_all();
+    /// The first word counts.
+    fn decide(&self, result: Result<u64, Error>) {
+        let _ = self.0.set(result);
     }
 }
 
@@ -67,16 +58,14 @@ impl Ticket {
 struct Promise(Arc<Ticket>);
 
 impl Promise {
-    fn keep(self, result: Result<u64, Arc<Error>>) {
+    fn keep(self, result: Result<u64, Error>) {
         self.0.decide(result);
     }
 }
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        if lock(&self.0.first).is_none() {
-            self.0.decide(Err(Arc::new(closed())));
-        }
+        self.0.decide(Err(closed()));
     }
 }
 
@@ -200,7 +189,8 @@ struct End<'a>(&'a Shared, &'a Writer);
 impl Drop for End<'_> {
     fn drop(&mut self) {
         lock(&self.0.outbox).close_store();
-        lock(&self.1.next).decide(Err(Arc::new(closed())));
+        lock(&self.1.next).decide(Err(closed()));
+        self.0.outbox_changed();
         self.1.ended.store(true, Ordering::SeqCst);
         if self.1.closing.load(Ordering::SeqCst) {
             self.0.finish();
@@ -265,14 +255,20 @@ fn write(
     let (count, started) = (change.records.len(), Instant::now());
     let result = guarded(|| store.commit(&change));
     let now = Instant::now();
-    let submitted = {
+    let (submitted, gave_up) = {
         let mut outbox = lock(&shared.outbox);
+        let before = outbox.counts().abandoned;
         outbox.end_change(change, &result);
-        match outbox.pending_change() {
+        let submitted = match outbox.pending_change() {
             Pending::Notifications(submitted) => submitted,
             _ => 0,
-        }
+        };
+        shared.tell_of(&outbox);
+        (submitted, outbox.counts().abandoned != before)
     };
+    if gave_up {
+        shared.reports.bell().ring();
+    }
     plan.progress = now + PROGRESS_DELAY;
     plan.gather = (now + ((now - started) / 4).min(GATHERING), if count > 1 { count + submitted } else { 1 });
     match result {
@@ -281,15 +277,16 @@ fn write(
                 plan.progress = now;
             }
             if let Some(first) = first {
-                promise.keep(Ok(first));
                 shared.wake_all();
+                shared.may_let_go();
+                // Last: from now on the callers are all at work, and want what we have used here.
+                promise.keep(Ok(first));
             }
-            shared.outbox_changed();
             Ok(())
         }
         Err(error) => {
             let why = with_causes(&error);
-            promise.keep(Err(Arc::new(error)));
+            promise.keep(Err(error));
             Err(why)
         }
     }
@@ -301,6 +298,7 @@ fn read(shared: &Shared, store: &mut dyn Store, load: &Load) -> Result<(), Strin
     // What should have been there and was not is reported.
     shared.reports.bell().ring();
     shared.wake_all();
+    shared.may_let_go();
     Ok(())
 }
 

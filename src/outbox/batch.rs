@@ -32,8 +32,9 @@ enum Trial {
 }
 
 impl Batch {
-    pub(super) fn new(records: Vec<Record>) -> Batch {
-        Batch { id: protocol::new_id(), records, sent: None, times: 0, ignored: 0, trial: Trial::None }
+    /// To be filled. Its id takes random numbers, and a system may have none: so it is made before a record leaves its place.
+    pub(super) fn new() -> Batch {
+        Batch { id: protocol::new_id(), records: Vec::new(), sent: None, times: 0, ignored: 0, trial: Trial::None }
     }
 
     /// A new connection: it is to be sent again at once.
@@ -87,8 +88,11 @@ impl Batch {
         if self.records.len() < 2 {
             return None;
         }
-        let second = self.records.split_off(self.records.len() / 2);
-        let half = |records| Batch { ignored: self.ignored, ..Batch::new(records) };
-        Some([half(std::mem::take(&mut self.records)), half(second)])
+        let [mut first, mut second] = [Batch::new(), Batch::new()];
+        first.ignored = self.ignored;
+        second.ignored = self.ignored;
+        second.records = self.records.split_off(self.records.len() / 2);
+        first.records = std::mem::take(&mut self.records);
+        Some([first, second])
     }
 }

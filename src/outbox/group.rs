@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::batch::Batch;
 use super::limits::{BatchLimits, Retention};
 use super::record::{Record, Run, count, runs};
-use super::store::Cursor;
+use super::store::{Change, Cursor};
 use super::unread::Unread;
 
 /// Queue, window and numbers of one server group.
@@ -23,6 +23,8 @@ pub(super) struct Group {
     unread: Unread,
     /// States of jobs before this number are from the time when the group was away.
     away_until: u64,
+    /// It lets go of what is too old or too large, which has to be read for that.
+    lets_go: bool,
     /// How far it has come is not in the store yet.
     pub(super) changed: bool,
     pub(super) counts: GroupCounts,
@@ -51,7 +53,7 @@ pub struct GroupCounts {
 
 /// What a group that is away has to let go.
 pub(super) struct LetGo {
-    pub(super) sequence: u64,
+    pub(super) runs: Vec<Run>,
     pub(super) setting: &'static str,
 }
 
@@ -72,16 +74,23 @@ impl Group {
             queue_bytes: 0,
             unread,
             away_until: 0,
+            lets_go: false,
             changed: false,
             counts,
         }
     }
 
-    /// A store that failed has taken back what came after `end`.
-    pub(super) fn starts_before(&mut self, end: u64, offset: u64) {
+    /// What is accepted from this number on is for this group.
+    pub(super) fn starts(&self) -> u64 {
+        self.unread.tail
+    }
+
+    /// The change is not accepted: what comes next takes its place, from `end` on. That matters to a group which was
+    /// added after it was submitted.
+    pub(super) fn refused(&mut self, change: &Change, end: u64, offset: u64) {
         if self.unread.tail > end {
-            self.unread.tail = end;
-            self.unread.offset = self.unread.offset.min(offset);
+            self.unread.tail = self.unread.tail.saturating_sub(change.end - end).max(end);
+            self.unread.offset = self.unread.offset.saturating_sub(change.offset - offset).max(offset);
         }
     }
 
@@ -97,9 +106,9 @@ impl Group {
         }
     }
 
-    /// How many bytes it should have in its queue: one record, for its age, while it is away.
+    /// How many bytes it should have in its queue: one record, for its age, while it is away and keeps what it has.
     pub(super) fn room(&self, limits: &BatchLimits) -> usize {
-        if self.connected { limits.read_ahead() } else { usize::from(self.queue.is_empty()) }
+        if self.connected || self.lets_go { limits.read_ahead() } else { usize::from(self.queue.is_empty()) }
     }
 
     /// The first notification to be read from the store, when it is time.
@@ -130,6 +139,7 @@ impl Group {
     /// A session is established: what is in flight is sent again, in order.
     pub(super) fn opened(&mut self, end: u64) {
         self.connected = true;
+        self.lets_go = false;
         self.away_until = end;
         self.in_flight.iter_mut().for_each(Batch::resend);
     }
@@ -155,17 +165,18 @@ impl Group {
     pub(super) fn next_batch(&mut self, now: Instant, limits: &BatchLimits) -> Option<&Batch> {
         let at = match self.in_flight.iter().position(|batch| batch.is_due(now, limits)) {
             Some(at) => at,
-            None if self.has_room(limits) => {
-                let mut records = vec![self.pop()?];
-                let mut bytes = records[0].element.len();
+            None if self.has_room(limits) && !self.queue.is_empty() => {
+                let mut batch = Batch::new();
+                let mut bytes = 0;
                 while let Some(next) = self.queue.front() {
                     bytes += next.element.len();
-                    if bytes > limits.bytes || records.len() >= limits.count {
+                    let is_full = bytes > limits.bytes || batch.records.len() >= limits.count;
+                    if is_full && !batch.records.is_empty() {
                         break;
                     }
-                    records.extend(self.pop());
+                    batch.records.extend(self.pop());
                 }
-                self.in_flight.push_back(Batch::new(records));
+                self.in_flight.push_back(batch);
                 self.in_flight.len() - 1
             }
             None => return None,
@@ -227,21 +238,31 @@ impl Group {
         if self.connected {
             return None;
         }
-        let oldest = self.oldest()?;
+        let Some(oldest) = self.oldest() else {
+            // By number it need not be read.
+            let runs = self.unread.skip(retention.too_many(self.counts.pending));
+            return (!runs.is_empty()).then_some(LetGo { runs, setting: "outbox.retention.maxCount" });
+        };
         let (age, bytes) = (epoch_seconds - oldest.accepted, end_offset - oldest.offset);
-        let setting = retention.exceeded(age, self.counts.pending, bytes)?;
-        let record = match self.in_flight.pop_front() {
+        let setting = retention.exceeded(age, self.counts.pending, bytes);
+        self.lets_go = setting.is_some() && retention.too_many(self.counts.pending) == 0;
+        let setting = setting?;
+        let record = match self.in_flight.front_mut() {
             None => self.pop()?,
-            Some(mut batch) => {
-                let record = batch.records.remove(0);
-                if !batch.records.is_empty() {
-                    // Another content is another message.
-                    self.in_flight.push_front(Batch::new(batch.records));
+            Some(batch) => {
+                // Another content is another message.
+                let mut rest = Batch::new();
+                rest.records = batch.records.split_off(1);
+                let first = batch.records.pop()?;
+                if rest.records.is_empty() {
+                    self.in_flight.pop_front();
+                } else {
+                    *batch = rest;
                 }
-                record
+                first
             }
         };
-        Some(LetGo { sequence: record.sequence, setting })
+        Some(LetGo { runs: vec![(record.sequence, record.sequence)], setting })
     }
 
     /// When the oldest is too old, in seconds since 1970.
@@ -298,7 +319,8 @@ impl Group {
     /// Its numbers now.
     pub(super) fn counts(&self, end_offset: u64) -> GroupCounts {
         GroupCounts {
-            bytes: end_offset - self.low().1,
+            // A group that was just added may begin with what is still on its way to the store.
+            bytes: end_offset.saturating_sub(self.low().1),
             oldest: self.oldest().map(|record| record.accepted),
             in_flight: self.in_flight_sequences().count() as u64,
             ..self.counts

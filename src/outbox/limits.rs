@@ -73,11 +73,16 @@ pub(super) struct Retention {
 }
 
 impl Retention {
+    /// How many are over the bound on their number.
+    pub(super) fn too_many(&self, count: u64) -> u64 {
+        if self.max_count > 0 { count.saturating_sub(self.max_count) } else { 0 }
+    }
+
     /// The setting by which this much is too much.
     pub(super) fn exceeded(&self, age: i64, count: u64, bytes: u64) -> Option<&'static str> {
         if self.max_age > 0 && age >= self.max_age {
             Some("outbox.retention.maxAge")
-        } else if self.max_count > 0 && count > self.max_count {
+        } else if self.too_many(count) > 0 {
             Some("outbox.retention.maxCount")
         } else if self.max_bytes > 0 && bytes > self.max_bytes {
             Some("outbox.retention.maxBytes")

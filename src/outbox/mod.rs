@@ -27,8 +27,8 @@ use crate::protocol;
 use crate::settings::Settings;
 use crate::time::Now;
 pub use disk::Disk;
-use group::Group;
 pub use group::GroupCounts;
+use group::{Group, LetGo};
 use limits::Limits;
 pub use record::{Record, Run};
 use reports::Books;
@@ -155,12 +155,10 @@ impl Outbox {
         if self.groups.contains_key(group_id) {
             return;
         }
-        let (mut end, mut offset) = (self.end, self.offset);
-        if let Some(change) = self.saving.as_ref().and_then(Saving::changing) {
-            // What is being written was accepted before.
-            (end, offset) = change;
-        }
-        let mut group = self.remove(NO_GROUP).map_or_else(|| Group::new(end, offset), |(_, group)| group);
+        // What is on its way to the store came before.
+        let (count, bytes) = self.saving.as_ref().map_or((0, 0), |saving| (saving.count(), saving.bytes()));
+        let (start, offset) = (self.end + count, self.offset + bytes);
+        let mut group = self.remove(NO_GROUP).map_or_else(|| Group::new(start, offset), |(_, group)| group);
         group.changed = true;
         self.groups.insert(group_id.clone(), group);
     }
@@ -179,6 +177,17 @@ impl Outbox {
         for run in group.unsettled(self.end) {
             self.books.settle(&group_id, &mut group, run, Outcome::GroupRemoved);
         }
+        if let (Some(run), Some(saving)) = (self.on_the_way(&group), &mut self.saving)
+            && !saving.leave(&group_id, run)
+        {
+            self.books.never_queued(&group_id, run, Outcome::GroupRemoved);
+        }
+    }
+
+    /// What is on its way to the store for this group, by its present numbers.
+    fn on_the_way(&self, group: &Group) -> Option<Run> {
+        let (first, end) = (self.end.max(group.starts()), self.end + self.saving.as_ref()?.count());
+        (first < end).then(|| (first, end - 1))
     }
 
     /// The connector is going away. Everything that is left is reported: as given up, or as kept in the store.
@@ -190,7 +199,8 @@ impl Outbox {
                     Some(_) => self.books.report(&group_id, run, Outcome::Kept),
                 }
             }
-            for run in self.saving.iter().filter_map(Saving::never_saved) {
+            // It was accepted at once and then could not be written. Otherwise the callers are told.
+            if let Some(run) = self.on_the_way(&group).filter(|_| !self.saving.as_ref().is_some_and(Saving::is_sync)) {
                 self.books.report(&group_id, run, Outcome::Shutdown);
             }
         }
@@ -242,9 +252,10 @@ impl Outbox {
     /// Lets go, with reports, of what is too much for groups that are away.
     pub fn expire(&mut self, epoch_seconds: i64) {
         for (group_id, group) in &mut self.groups {
-            while let Some(gone) = group.let_go(epoch_seconds, self.offset, &self.limits.retention) {
-                let outcome = Outcome::Expired { setting: gone.setting };
-                self.books.settle(group_id, group, (gone.sequence, gone.sequence), outcome);
+            while let Some(LetGo { runs, setting }) = group.let_go(epoch_seconds, self.offset, &self.limits.retention) {
+                for run in runs {
+                    self.books.settle(group_id, group, run, Outcome::Expired { setting });
+                }
             }
         }
     }

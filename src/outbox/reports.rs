@@ -86,6 +86,12 @@ impl Books {
         self.report(group_id, run, outcome);
     }
 
+    /// Accepted for a group that is gone already.
+    pub(super) fn never_queued(&mut self, group_id: &Arc<str>, run: Run, outcome: Outcome) {
+        self.counts.abandoned += count(run);
+        self.report(group_id, run, outcome);
+    }
+
     pub(super) fn report(&mut self, group_id: &Arc<str>, run: Run, outcome: Outcome) {
         if let Some(reports) = &mut self.reports {
             self.untold += count(run);

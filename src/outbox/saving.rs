@@ -20,10 +20,12 @@ pub(super) struct Saving {
     /// For the next change, in order.
     submitted: Vec<Record>,
     submitted_bytes: u64,
-    /// The change that is being written: how many notifications, and what comes after them.
+    /// The change that is being written.
     changing: Option<Changing>,
     /// Groups that were removed since the last change.
     removed: Vec<Arc<str>>,
+    /// What groups that were removed still get, if it is accepted in the end. By its present numbers.
+    leaving: Vec<(Arc<str>, Run)>,
     /// The store has settled notifications left to remove.
     is_untidy: bool,
     /// Why the last change failed.
@@ -38,8 +40,6 @@ pub(super) struct Saving {
 struct Changing {
     count: u64,
     bytes: u64,
-    end: u64,
-    offset: u64,
 }
 
 #[derive(Debug)]
@@ -78,6 +78,7 @@ impl Saving {
             submitted_bytes: 0,
             changing: None,
             removed: Vec::new(),
+            leaving: Vec::new(),
             is_untidy: false,
             failure: None,
             saved: end,
@@ -92,11 +93,6 @@ impl Saving {
 
     pub(super) fn bytes(&self) -> u64 {
         self.submitted_bytes + self.changing.map_or(0, |changing| changing.bytes)
-    }
-
-    /// What comes after the change that is being written, if one is.
-    pub(super) fn changing(&self) -> Option<(u64, u64)> {
-        self.changing.map(|changing| (changing.end, changing.offset))
     }
 
     /// More was accepted at once than is good to have in memory only.
@@ -129,9 +125,38 @@ impl Saving {
         self.removed.push(group_id.clone());
     }
 
-    /// What was accepted at once and then could not be written.
-    pub(super) fn never_saved(&self) -> Option<Run> {
-        Some((self.submitted.first()?.sequence, self.submitted.last()?.sequence))
+    pub(super) fn is_sync(&self) -> bool {
+        self.sync
+    }
+
+    /// The run was for a group that is gone. Returns whether that is still to be settled, when it is accepted.
+    pub(super) fn leave(&mut self, group_id: &Arc<str>, run: Run) -> bool {
+        if self.sync {
+            self.leaving.push((group_id.clone(), run));
+        }
+        self.sync
+    }
+
+    /// What is accepted for groups that are gone, now that all before `end` is.
+    fn left(&mut self, end: u64) -> Vec<(Arc<str>, Run)> {
+        let all = std::mem::take(&mut self.leaving);
+        let later = all.iter().filter(|(_, run)| run.1 >= end).map(|(id, run)| (id.clone(), (run.0.max(end), run.1)));
+        self.leaving = later.collect();
+        let accepted = all.into_iter().filter(|(_, run)| run.0 < end);
+        accepted.map(|(id, run)| (id, (run.0, run.1.min(end - 1)))).collect()
+    }
+
+    /// The change between these numbers is not accepted, and who came meanwhile takes its place.
+    fn refuse(&mut self, start: u64, end: u64, bytes: u64) {
+        for record in &mut self.submitted {
+            record.sequence -= end - start;
+            record.offset -= bytes;
+        }
+        // What is refused is for nobody.
+        self.left(end);
+        for (_, run) in &mut self.leaving {
+            *run = (run.0 - (end - start), run.1 - (end - start));
+        }
     }
 }
 
@@ -157,7 +182,7 @@ impl Outbox {
         let bytes = std::mem::take(&mut saving.submitted_bytes);
         let end = self.end + records.len() as u64;
         let offset = self.offset + bytes;
-        saving.changing = Some(Changing { count: records.len() as u64, bytes, end, offset });
+        saving.changing = Some(Changing { count: records.len() as u64, bytes });
         let mut cursors: Vec<_> = std::mem::take(&mut saving.removed).into_iter().map(|id| (id, None)).collect();
         for (group_id, group) in &mut self.groups {
             if std::mem::take(&mut group.changed) {
@@ -176,6 +201,7 @@ impl Outbox {
                 saving.is_untidy = *is_untidy;
                 saving.failure = None;
                 saving.saved = change.end;
+                let left = saving.left(change.end);
                 let first = self.end;
                 (self.end, self.offset) = (change.end, change.offset);
                 let mut accepted = 0;
@@ -186,15 +212,18 @@ impl Outbox {
                 }
                 debug_assert!(change.records.first().is_none_or(|record| record.sequence == first));
                 self.books.accepted(accepted);
+                for (group_id, run) in left {
+                    self.books.never_queued(&group_id, run, Outcome::GroupRemoved);
+                }
             }
             Err(error) => {
                 let path = if let Error::Store { path, .. } = error { path.clone() } else { PathBuf::new() };
                 saving.failure = Some(Failure { path, why: with_causes(error) });
                 if saving.sync {
-                    // Their callers are told. Those who came meanwhile take their places.
-                    for record in &mut saving.submitted {
-                        record.sequence -= change.records.len() as u64;
-                        record.offset -= change.offset - self.offset;
+                    // Their callers are told.
+                    saving.refuse(self.end, change.end, change.offset - self.offset);
+                    for group in self.groups.values_mut() {
+                        group.refused(&change, self.end, self.offset);
                     }
                 } else {
                     let meanwhile = std::mem::replace(&mut saving.submitted, change.records);
@@ -207,9 +236,6 @@ impl Outbox {
                         (Some(_), None) => {}
                         (None, _) => saving.removed.push(group_id),
                     }
-                }
-                for group in self.groups.values_mut() {
-                    group.starts_before(self.end, self.offset);
                 }
             }
         }

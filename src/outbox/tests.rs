@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Accepted, GroupCounts, Outbox, Outcome, Report};
+use super::{Accepted, GroupCounts, Outbox, Outcome, Report, Saved};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::time::Now;
@@ -285,6 +285,124 @@ fn what_is_kept_without_an_endpoint_is_for_the_first_group_only() {
     let now = at(Instant::now(), 0);
     assert_eq!(read(&outbox.poll_transmit(now, "first").unwrap()).1, [1, 2]);
     assert_eq!(read(&outbox.poll_transmit(now, "second").unwrap()).1, [2]);
+}
+
+/// An outbox with a store that is empty yet.
+fn with_store(sync: bool) -> Outbox {
+    let settings = Settings { store_sync: sync, ..Settings::default() };
+    let mut outbox = Outbox::restored(&settings, true, &Saved::default());
+    outbox.add_group(&Arc::from("g"));
+    outbox
+}
+
+fn failure() -> Error {
+    Error::Store { path: "disk".into(), why: "it fails".into(), source: None }
+}
+
+fn reports(outbox: &mut Outbox) -> Vec<(String, u64, u64, Outcome)> {
+    std::iter::from_fn(|| outbox.poll_report())
+        .map(|report| (report.group_id.to_string(), report.first, report.last, report.outcome))
+        .collect()
+}
+
+/// Two notifications are being written and three wait for their turn when the group is removed.
+#[test]
+fn what_is_on_its_way_to_the_store_when_its_group_is_removed_has_its_report() {
+    for (sync, fails) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut outbox = with_store(sync);
+        outbox.add_group(&Arc::from("other"));
+        let take = |outbox: &mut Outbox, number| outbox.accept(0, Arc::from(element(number))).unwrap();
+        (1..=2).for_each(|number| _ = take(&mut outbox, number));
+        let change = outbox.begin_change().unwrap();
+        (3..=5).for_each(|number| _ = take(&mut outbox, number));
+        outbox.remove_group("g");
+        assert_eq!(reports(&mut outbox).is_empty(), sync, "accepted at once, or not yet");
+        outbox.end_change(change, &if fails { Err(failure()) } else { Ok(false) });
+        let change = outbox.begin_change().unwrap();
+        outbox.end_change(change, &Ok(false));
+        reports(&mut outbox);
+        // Those that were refused gave their numbers to others.
+        let accepted = if sync && fails { 3 } else { 5 };
+        let counts = outbox.counts();
+        assert_eq!((counts.abandoned, counts.pending), (accepted, accepted), "sync {sync}, fails {fails}");
+        outbox.remove_group("other");
+        assert_eq!(reports(&mut outbox), [("other".to_owned(), 1, accepted, Outcome::GroupRemoved)]);
+    }
+}
+
+#[test]
+fn a_group_added_later_gets_nothing_that_was_on_its_way_to_the_store() {
+    for (sync, fails) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut outbox = with_store(sync);
+        let take = |outbox: &mut Outbox, number| outbox.accept(0, Arc::from(element(number))).unwrap();
+        (1..=2).for_each(|number| _ = take(&mut outbox, number));
+        let change = outbox.begin_change().unwrap();
+        take(&mut outbox, 3);
+        outbox.add_group(&Arc::from("late"));
+        assert_eq!(outbox.group_counts("late").unwrap().bytes, 0);
+        take(&mut outbox, 4);
+        outbox.end_change(change, &if fails { Err(failure()) } else { Ok(false) });
+        let change = outbox.begin_change().unwrap();
+        outbox.end_change(change, &Ok(false));
+        outbox.connection_opened("late");
+        let message = outbox.poll_transmit(at(Instant::now(), 0), "late").unwrap();
+        assert_eq!(read(&message).1, [4], "sync {sync}, fails {fails}");
+    }
+}
+
+/// What is refused has its answer already; only what was accepted is reported at the end.
+#[test]
+fn what_never_reached_the_store_is_reported_if_it_was_accepted() {
+    for sync in [false, true] {
+        let mut outbox = with_store(sync);
+        outbox.accept(0, Arc::from(element(1))).unwrap();
+        let change = outbox.begin_change().unwrap();
+        outbox.end_change(change, &Err(failure()));
+        assert!(outbox.accept(0, Arc::from(element(2))).is_err());
+        outbox.close_store();
+        outbox.shut_down();
+        let lost = [("g".to_owned(), 1, 1, Outcome::Shutdown)];
+        assert_eq!(reports(&mut outbox), if sync { &lost[1..] } else { &lost });
+    }
+}
+
+/// Those over the bound on their number are let go without being read; for the others as much is read at a time as for a
+/// group that is there.
+#[test]
+fn a_group_that_is_away_lets_go_as_fast_as_others_bring() {
+    type Change = fn(&mut Settings);
+    let cases: [(Change, &str, usize); 3] = [
+        (|s| s.retention_max_count = 3, "outbox.retention.maxCount", 1),
+        (|s| s.retention_max_bytes = 3 * 8, "outbox.retention.maxBytes", 1000),
+        (|s| s.retention_max_age = Duration::from_secs(60), "outbox.retention.maxAge", 1000),
+    ];
+    for (change, setting, max_bytes) in cases {
+        let mut settings = Settings { batch_bytes: 1000, ..Settings::default() };
+        change(&mut settings);
+        let mut outbox = Outbox::restored(&settings, true, &Saved::default());
+        outbox.add_group(&Arc::from("g"));
+        let mut records = Vec::new();
+        for number in 10..=99 {
+            let now = if number < 97 { 0 } else { 60 };
+            outbox.accept(now, Arc::from(element(number))).unwrap();
+        }
+        let change = outbox.begin_change().unwrap();
+        records.extend(change.records.iter().cloned());
+        outbox.end_change(change, &Ok(false));
+        let mut loads = 0;
+        loop {
+            outbox.expire(60);
+            let Some(load) = outbox.poll_load() else { break };
+            loads += 1;
+            assert!(loads < 4, "{setting}");
+            assert!(load.max_bytes >= max_bytes, "{setting}: {load:?}");
+            let some = records.iter().filter(|record| record.sequence >= load.from).take(load.max_bytes.div_ceil(8));
+            outbox.loaded(&load, some.cloned().collect());
+        }
+        let gone = reports(&mut outbox);
+        assert_eq!(gone, [("g".to_owned(), 1, 87, Outcome::Expired { setting })]);
+        assert_eq!(outbox.group_counts("g").unwrap().bytes, 3 * 8);
+    }
 }
 
 #[test]

@@ -50,6 +50,17 @@ impl Unread {
         skipped
     }
 
+    /// Takes out so many.
+    pub(super) fn skip(&mut self, mut number: u64) -> Vec<Run> {
+        for run in &self.runs {
+            if count(*run) > number {
+                return self.skip_to(run.0 + number);
+            }
+            number -= count(*run);
+        }
+        self.skip_to(self.tail + number)
+    }
+
     /// Takes out this one, if it is the first.
     pub(super) fn take(&mut self, record: &Record) -> bool {
         let taken = record.sequence == self.first();
@@ -101,5 +112,10 @@ mod tests {
         assert_eq!(unread.skip_to(4), [(3, 3)]);
         assert_eq!(unread.skip_to(12), [(4, 5), (8, 8), (10, 11)]);
         assert_eq!((unread.first(), unread.count(20)), (12, 8));
+        for (number, expected) in
+            [(0, vec![]), (2, vec![(3, 4)]), (4, vec![(3, 5), (8, 8)]), (5, vec![(3, 5), (8, 8), (10, 10)])]
+        {
+            assert_eq!(Unread::new([(3, 5), (8, 8)], 10, 30).skip(number), expected);
+        }
     }
 }

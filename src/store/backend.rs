@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, io};
 
-use redb::backends::FileBackend;
 use redb::{Builder, Database, StorageBackend};
+
+use super::durable::Durable;
 
 /// Pages that redb may keep in memory. A guest in somebody's process does not take the gigabyte of redb's default.
 const CACHE_BYTES: usize = 1024 * 1024;
@@ -24,12 +25,12 @@ pub(super) const HEADER_BYTES: usize = 320;
 /// The file, shared with the store: redb may be closed and opened again without the lock being let go.
 #[derive(Debug)]
 struct Shared {
-    file: Arc<FileBackend>,
+    file: Arc<Durable>,
     frozen: Arc<AtomicBool>,
 }
 
 impl Shared {
-    fn writable(&self) -> io::Result<&FileBackend> {
+    fn writable(&self) -> io::Result<&Durable> {
         if self.frozen.load(Ordering::Acquire) { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(&self.file) }
     }
 }
@@ -65,7 +66,7 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    pub(super) fn on(file: Arc<FileBackend>) -> Result<Opened, redb::Error> {
+    pub(super) fn on(file: Arc<Durable>) -> Result<Opened, redb::Error> {
         let frozen = Arc::new(AtomicBool::new(false));
         let database = open_on(Shared { file, frozen: frozen.clone() })?;
         Ok(Opened { database, frozen })
@@ -94,7 +95,7 @@ pub(super) fn open_on(backend: impl StorageBackend) -> Result<Database, redb::Er
 /// as it was. The header's flag has no checksum, so here it is always taken as set.
 #[derive(Debug)]
 pub(super) struct Rehearsal {
-    file: Arc<FileBackend>,
+    file: Arc<dyn StorageBackend>,
     changes: Mutex<Changes>,
 }
 
@@ -108,7 +109,7 @@ struct Changes {
 }
 
 impl Rehearsal {
-    pub(super) fn of(file: Arc<FileBackend>) -> io::Result<Rehearsal> {
+    pub(super) fn of(file: Arc<dyn StorageBackend>) -> io::Result<Rehearsal> {
         let len = file.len()?;
         let rehearsal = Rehearsal { file, changes: Mutex::new(Changes { len, shown: len, pages: BTreeMap::new() }) };
         let mut flags = [0];
@@ -203,7 +204,7 @@ impl StorageBackend for Rehearsal {
 
 /// Whether the making of the database was cut short: redb writes its magic number last, and nothing but its header
 /// before. Nothing was ever kept in such a file.
-pub(super) fn was_never_finished(file: &FileBackend) -> io::Result<bool> {
+pub(super) fn was_never_finished(file: &impl StorageBackend) -> io::Result<bool> {
     let len = file.len()?;
     let mut page = [0; PAGE];
     let mut at = 0;

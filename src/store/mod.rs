@@ -2,6 +2,7 @@
 //! process at a time. What is kept in them is the business of the rooms that have one.
 
 mod backend;
+mod durable;
 mod file;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -12,7 +13,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use redb::backends::FileBackend;
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError,
     WriteTransaction,
@@ -21,6 +21,7 @@ use redb::{
 use crate::error::Error;
 use crate::panics;
 use backend::{Opened, Rehearsal, open_on, was_never_finished};
+use durable::Durable;
 
 /// What kind of database it is, and the version of its format.
 const KIND: TableDefinition<&str, u64> = TableDefinition::new("nbwss");
@@ -32,7 +33,7 @@ pub(crate) struct Store {
     kind: &'static str,
     format: u64,
     /// Has the lock.
-    file: Arc<FileBackend>,
+    file: Arc<Durable>,
     /// Taken out while in use and put back after a success: redb refuses everything once the disk has failed, so after
     /// a failure it is opened anew.
     database: Mutex<Option<Opened>>,
@@ -45,7 +46,7 @@ impl Store {
     /// [`Error::StoreInUse`], [`Error::StoreNewer`], and [`Error::Store`] for a file that is not this user's alone, not
     /// of this kind, or damaged. A file that is refused is left as it was.
     pub(crate) fn open(path: &Path, kind: &'static str, format: u64) -> Result<Store, Error> {
-        let file = Arc::new(file::open(path)?);
+        let file = Arc::new(Durable::new(file::open(path)?));
         let store = Store { path: path.to_owned(), kind, format, file, database: Mutex::new(None) };
         let opened = store.load()?;
         *store.database.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
@@ -137,7 +138,8 @@ impl Store {
 
     fn load(&self) -> Result<Opened, Error> {
         let unreadable = |error: io::Error| self.refused("cannot be read", error);
-        if was_never_finished(&self.file).map_err(unreadable)? {
+        self.file.write_again().map_err(|error| self.refused("cannot be written", error))?;
+        if was_never_finished(&*self.file).map_err(unreadable)? {
             self.file.set_len(0).map_err(|error| self.refused("cannot be made", error))?;
         } else {
             let rehearsal = Rehearsal::of(self.file.clone()).map_err(unreadable)?;

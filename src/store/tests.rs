@@ -11,6 +11,7 @@ use std::thread;
 use super::*;
 
 mod damage;
+mod unsure;
 
 const VALUES: TableDefinition<&str, u64> = TableDefinition::new("values");
 

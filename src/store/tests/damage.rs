@@ -116,7 +116,8 @@ fn a_rehearsal_reads_as_the_file_would() {
         let mut model: Vec<u8> = (0..random.usize(10..20_000)).map(|_| random.u8(..)).collect();
         let original = model.clone();
         fs::write(&path, &model).unwrap();
-        let file = FileBackend::new(OpenOptions::new().read(true).write(true).open(&path).unwrap()).unwrap();
+        let file =
+            redb::backends::FileBackend::new(OpenOptions::new().read(true).write(true).open(&path).unwrap()).unwrap();
         let rehearsal = Rehearsal::of(Arc::new(file)).unwrap();
         model[9] |= 2;
         for _ in 0..50 {
