@@ -65,6 +65,10 @@ fn contents(path: &Path) -> Contents {
 struct Promises {
     accepted: BTreeSet<u64>,
     ended: BTreeSet<(String, u64)>,
+    /// Ended since the last change that it told of.
+    ended_since: Vec<(String, u64)>,
+    /// That, too, was saved.
+    saved: BTreeSet<(String, u64)>,
 }
 
 impl Promises {
@@ -72,16 +76,26 @@ impl Promises {
         let words: Vec<&str> = line.split(' ').collect();
         let number = |word: &str| word.parse::<u64>().expect("a number");
         match words[..] {
-            ["OK", first, last] => self.accepted.extend(number(first)..=number(last)),
+            ["OK", first, last] => {
+                self.accepted.extend(number(first)..=number(last));
+                self.saved.extend(self.ended_since.drain(..));
+            }
             ["END", group_id, first, last] => {
-                self.ended.extend((number(first)..=number(last)).map(|sequence| (group_id.to_owned(), sequence)));
+                let ended = (number(first)..=number(last)).map(|sequence| (group_id.to_owned(), sequence));
+                self.ended_since.extend(ended.clone());
+                self.ended.extend(ended);
             }
             _ => panic!("{line}"),
         }
     }
 
-    /// All that was accepted and has not ended in a group is there for it, unharmed.
+    /// All that was accepted and has not ended in a group is there for it, unharmed; and what had ended when something
+    /// else was accepted does not come again.
     fn check(&self, contents: &Contents) {
+        for (group_id, sequence) in &self.saved {
+            let open = contents.open.get(group_id);
+            assert!(open.is_none_or(|open| !open.contains(sequence)), "{sequence} comes again to {group_id}");
+        }
         for (group_id, open) in &contents.open {
             for sequence in &self.accepted {
                 let ended = self.ended.contains(&(group_id.clone(), *sequence));

@@ -15,8 +15,18 @@ const POINTS: usize = 150;
 enum Loss {
     /// Nothing since the last sync has reached the disk.
     All,
-    /// Any half of it has.
+    /// Any half of it has, and of some writes only some sectors.
     Half,
+}
+
+const SECTOR: u64 = 512;
+
+/// A write that was under way when the power went: what comes before or after the border of some sector.
+fn torn(random: &mut fastrand::Rng, step: &Step) -> Step {
+    let Step::Write(offset, bytes) = step else { return step.clone() };
+    let border = random.u64(*offset..*offset + bytes.len() as u64) / SECTOR * SECTOR;
+    let (before, after) = bytes.split_at(border.saturating_sub(*offset) as usize);
+    if random.bool() { Step::Write(*offset, before.to_vec()) } else { Step::Write(border.max(*offset), after.to_vec()) }
 }
 
 fn apply(image: &mut Vec<u8>, step: &Step) {
@@ -67,7 +77,13 @@ fn what_was_accepted_survives_the_loss_of_power_at_300_points() {
             at = point;
             let mut image = image.clone();
             if let Loss::Half = loss {
-                unsure.iter().filter(|_| random.bool()).for_each(|step| apply(&mut image, step));
+                for step in &unsure {
+                    match random.u8(0..8) {
+                        0..3 => {}
+                        3..7 => apply(&mut image, step),
+                        _ => apply(&mut image, &torn(&mut random, step)),
+                    }
+                }
             }
             let file = scratch.join("after.db");
             std::fs::write(&file, &image).expect("written");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nbwss::Error;
-use nbwss::EventKind::Established;
+use nbwss::EventKind::{Disconnected, Established};
 use nbwss::outbox::Outcome;
 
 use crate::jobs;
@@ -88,4 +88,76 @@ fn a_full_outbox_waits_as_long_as_it_is_told() {
     backup.stop();
     cloud.type_line("say done");
     cloud.finish();
+}
+
+/// Many wait for the space of one: each gets it when its turn comes, and none is refused before its time.
+#[test]
+fn those_who_wait_for_space_take_turns() {
+    let scratch = Scratch::new("turns");
+    let mut cloud = Cloud::start(&scratch, &[]);
+    let settings = [("outbox.maxCount", "1"), ("outbox.fullWait", "20000")];
+    let backup = Backup::connected(&cloud, &settings, ok);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for id in 1..=20 {
+                    backup.connector.notify_job(&job(id)).expect("there is room within 20 s");
+                }
+            });
+        }
+    });
+    backup.all_delivered(160);
+    backup.stop();
+    cloud.type_line("say done");
+    cloud.finish();
+}
+
+/// A group that is away and may keep ten holds nobody up, in a store either, however much comes.
+#[test]
+fn an_absent_group_lets_go_as_fast_as_others_notify() {
+    const COUNT: u64 = 40_000;
+    let scratch = Scratch::new("lets-go");
+    let cloud = Cloud::start(&scratch, &[]);
+    let path = scratch.join("outbox.db");
+    let settings = [
+        ("outbox.store.path", path.to_str().expect("UTF-8")),
+        ("outbox.store.sync", "false"),
+        ("outbox.retention.maxCount", "10"),
+        ("outbox.maxCount", "5000"),
+        ("outbox.fullWait", "5000"),
+    ];
+    // Never started.
+    let backup = Backup::beside(&cloud, &settings, ok);
+    for id in 1..=COUNT {
+        backup.connector.notify_job(&job(id as i64)).expect("there is room");
+    }
+    backup.host.deliveries(COUNT as usize - 10);
+    let counts = backup.connector.group_stats("cloud").expect("numbers").counts;
+    assert_eq!((counts.pending, counts.abandoned), (10, COUNT - 10));
+    backup.connector.destroy().expect("the end");
+}
+
+/// What is too old is let go by the clock, also where nothing is dialled: never started, stopped, or deactivated.
+#[test]
+fn what_is_too_old_is_let_go_without_a_session() {
+    let scratch = Scratch::new("too-old");
+    let cloud = Cloud::start(&scratch, &[]);
+    let path = scratch.join("outbox.db");
+    let age = ("outbox.retention.maxAge", "1");
+    let expired = Outcome::Expired { setting: "outbox.retention.maxAge" };
+    for settings in [&[age][..], &[age, ("outbox.store.path", path.to_str().expect("UTF-8"))]] {
+        let backup = Backup::beside(&cloud, settings, ok);
+        backup.connector.notify_job(&job(1)).expect("accepted");
+        assert_eq!(sequences(&backup.host.deliveries(1), expired), [1]);
+
+        backup.connector.start().expect("it starts");
+        backup.host.event(Established, 1);
+        let host_name = backup.connector.endpoints().expect("a list").remove(0).details.host_name.clone();
+        backup.connector.set_endpoint_active(&host_name, false).expect("it is there");
+        backup.host.event(Disconnected, 1);
+        backup.connector.notify_job(&job(2)).expect("accepted");
+        backup.connector.notify_job(&job(3)).expect("accepted");
+        assert_eq!(sequences(&backup.host.deliveries(3), expired), [1, 2, 3]);
+        backup.connector.destroy().expect("the end");
+    }
 }

@@ -58,20 +58,30 @@ impl Manners {
 /// Everything one application has seen, and what it checks while seeing it.
 pub struct Cloud {
     pub manners: Manners,
-    /// Numbers of the notifications in the order in which each came first.
+    /// Numbers of the notifications that came, which is the order in which each came first.
     pub received: Vec<u64>,
+    /// The connector's process was killed and did not save that it had let go of superseded states: it goes on from
+    /// before them.
+    pub goes_back: bool,
     messages: HashMap<String, Value>,
     pub repeated: u64,
     /// First answer to each command id: later ones must be the same.
     answers: HashMap<String, Value>,
 }
 
-/// What the application sends back at once, and after which extra delay.
-pub type Reaction = (Duration, String);
+/// What the application sends back: at once, or after a delay, when what comes later may have been sent before.
+pub type Reaction = (Option<Duration>, String);
 
 impl Cloud {
     pub fn new(manners: Manners) -> Cloud {
-        Cloud { manners, received: Vec::new(), messages: HashMap::new(), repeated: 0, answers: HashMap::new() }
+        Cloud {
+            manners,
+            received: Vec::new(),
+            goes_back: false,
+            messages: HashMap::new(),
+            repeated: 0,
+            answers: HashMap::new(),
+        }
     }
 
     /// Takes a message of the connector's. Returns what it sends, and the command ids that were answered.
@@ -86,7 +96,7 @@ impl Cloud {
         let id = message["id"].as_str().expect("an id").to_owned();
         let mut out = Vec::new();
         let mut answered = None;
-        let soon = Duration::ZERO;
+        let soon = None;
         match (message["type"].as_str(), message["subType"].as_str()) {
             (Some("CONNECT"), Some("REQUEST")) => {
                 assert!(!*authenticated, "CONNECT twice");
@@ -106,9 +116,11 @@ impl Cloud {
                 let numbers = message["payload"].as_array().into_iter().flatten();
                 let poison = numbers.filter_map(|element| element["n"].as_u64()).any(is_poison);
                 if !chance(self.manners.drops_acknowledgement) && !poison {
-                    let delay = if chance(self.manners.delays_acknowledgement) { Duration::from_secs(7) } else { soon };
+                    let late = chance(self.manners.delays_acknowledgement);
+                    let repeats = chance(self.manners.repeats_acknowledgement);
+                    let delay = late.then(|| Duration::from_millis(random.u64(0..7000)));
                     out.push((delay, acknowledgement(&id)));
-                    if chance(self.manners.repeats_acknowledgement) {
+                    if repeats {
                         out.push((delay, acknowledgement(&id)));
                     }
                 }
@@ -124,7 +136,7 @@ impl Cloud {
             }
             other => panic!("the connector sent {other:?}"),
         }
-        if *authenticated && chance(self.manners.sends_garbage) {
+        if *authenticated && random.u8(0..100) < self.manners.sends_garbage {
             out.push((soon, "{\"version\":\"1.0\"".to_owned()));
         }
         (out, answered)
@@ -138,17 +150,15 @@ impl Cloud {
         }
         for element in payload.as_array().expect("an array") {
             let number = element["n"].as_u64().expect("our number");
-            if self.received.binary_search(&number).is_ok() {
+            match self.received.binary_search(&number) {
                 // After a restart, or alone because its message was split.
-                self.repeated += 1;
-                continue;
+                Ok(_) => self.repeated += 1,
+                Err(place) => {
+                    let is_last = place == self.received.len();
+                    assert!(is_last || self.goes_back, "{number} came after {:?}", self.received.last());
+                    self.received.insert(place, number);
+                }
             }
-            assert!(
-                self.received.last().is_none_or(|last| *last < number),
-                "{number} came after {:?}",
-                self.received.last()
-            );
-            self.received.push(number);
         }
     }
 }

@@ -10,6 +10,8 @@ use nbwss::outbox::{Change, Cursor, Record, Saved, Store};
 pub struct Disk {
     /// No change can be made.
     pub fails: bool,
+    /// Nothing can be read.
+    pub fails_to_read: bool,
     records: BTreeMap<u64, Record>,
     groups: BTreeMap<Arc<str>, Cursor>,
     end: u64,
@@ -24,7 +26,7 @@ impl Store for Disk {
 
     fn commit(&mut self, change: &Change) -> Result<bool, Error> {
         if self.fails {
-            return Err(Error::Store { path: "disk".into(), why: "it fails".into(), source: None });
+            return Err(failure());
         }
         for record in &change.records {
             assert_eq!(record.sequence, self.end.max(1), "a gap, or a number given twice");
@@ -48,6 +50,9 @@ impl Store for Disk {
     }
 
     fn read(&mut self, from: u64, max_bytes: usize) -> Result<Vec<Record>, Error> {
+        if self.fails_to_read {
+            return Err(failure());
+        }
         let mut bytes = 0;
         let fits = |record: &&Record| {
             let fits = bytes < max_bytes;
@@ -68,6 +73,10 @@ impl Disk {
     pub fn end(&self) -> u64 {
         self.end.max(1)
     }
+}
+
+fn failure() -> Error {
+    Error::Store { path: "disk".into(), why: "it fails".into(), source: None }
 }
 
 fn is_open(cursor: &Cursor, sequence: u64) -> bool {

@@ -23,8 +23,8 @@ fn run(seeds: impl Iterator<Item = u64>) -> world::Totals {
 }
 
 /// Any number of cuts, silences, refusals, expired and renewed tokens, lost, repeated, late and made-up acknowledgements,
-/// repeated commands, slow and missing answers, stops and starts, crashes and failures of the store, notifications that
-/// are never acknowledged: nothing accepted is lost, nothing unsent is reported delivered, the order per group holds, each
+/// repeated commands, slow and missing answers, stops and starts, groups that are added and removed, crashes and failures
+/// of the store, a full outbox, notifications that are never acknowledged: nothing accepted is lost, nothing unsent is reported delivered, the order per group holds, each
 /// report comes once, every command that can be is answered, and
 /// the host is called once for each.
 #[test]
@@ -57,6 +57,9 @@ fn every_promise_holds_in_every_history() {
             totals.restarts > SEEDS
                 && totals.poison > SEEDS / 10
                 && totals.expired > SEEDS / 10
+                && totals.superseded > SEEDS / 10
+                && totals.removed > SEEDS
+                && totals.refused > SEEDS
                 && totals.repeated > SEEDS
                 && totals.repeated_calls > SEEDS / 10
                 && totals.timeouts > SEEDS / 10,

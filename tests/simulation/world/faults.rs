@@ -1,7 +1,6 @@
 //! What the others do: commands that come, endpoints that are added and removed, and everything that goes wrong.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use nbwss::Secret;
 use nbwss::endpoint::{Details, Endpoint, EndpointId};
@@ -17,7 +16,7 @@ impl World {
         let details =
             Details::new(&name, "wss://cloud/", GROUPS[group], priority, Secret::new("good".into())).expect("valid");
         let Ok(added) = self.registry.add(vec![(details, true)]) else { return };
-        self.outbox.add_group(&self.group_ids[group]);
+        self.add_group(group);
         let active = self.random.u8(0..5) > 0;
         if !active {
             self.deactivated.insert(added[0].id);
@@ -38,7 +37,7 @@ impl World {
             self.last_command
         };
         let command = format!("C{number}");
-        self.send(id, 1, Duration::ZERO, Wire::Text(cloud::command(&command), self.at));
+        self.send(id, 1, Wire::Text(cloud::command(&command), self.at));
         if let Some(connection) = self.connections.get_mut(&id) {
             *connection.balance.entry(command.clone()).or_default() += 1;
             connection.asked.push((command, connection.arrivals[1]));
@@ -124,7 +123,7 @@ impl World {
     /// The application accepts an endpoint's token no longer, and says so to the session that has it.
     fn token_expires(&mut self) {
         let known: Vec<EndpointId> = self.endpoints.iter().map(|(id, _)| *id).collect();
-        let endpoint = *self.random.choice(&known).expect("there is one");
+        let Some(&endpoint) = self.random.choice(&known) else { return };
         self.stale.insert(endpoint);
         let session = self.connections.iter().find(|(_, connection)| connection.endpoint == endpoint);
         if let Some((&id, _)) = session {
@@ -151,9 +150,14 @@ impl World {
         self.intervened = true;
         self.down.clear();
         if let Some(disk) = &mut self.disk {
-            disk.fails = false;
+            (disk.fails, disk.fails_to_read) = (false, false);
         }
         self.clouds.iter_mut().for_each(|cloud| cloud.manners = cloud.manners.good());
+        for group in 0..GROUPS.len() {
+            if !self.groups.contains(&group) {
+                self.add_endpoint(group);
+            }
+        }
         self.stale.clone().into_iter().for_each(|endpoint| self.renew_token(endpoint));
         self.deactivated.clone().into_iter().for_each(|endpoint| self.set_active(endpoint, true));
         let now = self.now().instant;
@@ -163,16 +167,16 @@ impl World {
         }
     }
 
-    /// Removes an endpoint, but not the last of its group: that would abandon notifications.
+    /// Removes an endpoint. With the last of its group its notifications are given up.
     fn remove_endpoint(&mut self, group: usize) {
         let of_group: Vec<_> =
             self.registry.iter().filter(|e| *e.details.group_id == *GROUPS[group]).cloned().collect();
-        if of_group.len() < 2 {
-            return;
-        }
         if let Some(endpoint) = self.random.choice(&of_group) {
             self.registry.remove(&endpoint.details.host_name).expect("it is there");
             self.supervisor.remove(self.now().instant, GROUPS[group], endpoint.id);
+            if of_group.len() == 1 {
+                self.remove_group(group);
+            }
         }
     }
 }
