@@ -1,7 +1,9 @@
-//! What it costs to accept a notification, in memory and on disk, and how fast a full outbox is emptied. On disk it is
-//! set beside a loop that appends as many bytes to a file and syncs it, for as many notifications at a time: more than
-//! that no store can do. Both run one after the other, round after round, so the ratios hold when the disk's speed
-//! drifts.
+//! What it costs to accept a notification, in memory and on disk, and how fast a full outbox is emptied.
+//!
+//! On disk it is set beside a loop that appends as many bytes to a file and syncs it, for as many notifications at a
+//! time: more than that no store can do. And beside as many callers that wait for one thread which appends and syncs for
+//! all of them: more than that no call can do that waits for the disk. They take turns, a slice of time each, so that
+//! the ratios hold when the disk's speed drifts.
 
 #[path = "../../examples/cloud_app/certs.rs"]
 mod certs;
@@ -9,17 +11,23 @@ mod certs;
 #[path = "../throughput/server.rs"]
 mod server;
 
-use std::fs::OpenOptions;
+mod bare;
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
+use bare::Bare;
 use nbwss::{Connector, Host, Request, Settings, Wants};
 use server::{Server, Work};
 
-const DURATION: Duration = Duration::from_millis(1500);
+/// How long one of them is measured at a time, and how often.
+const SLICE: Duration = Duration::from_millis(80);
+const SLICES: usize = 20;
 const ROUNDS: usize = 3;
 /// Calls of the measurement in memory, and objects of the last one.
 const COUNT: u64 = 500_000;
@@ -53,18 +61,22 @@ fn main() {
     println!("\naccepting in memory {:>24}", "ns a call");
     for threads in [1, 8] {
         let time = median((0..ROUNDS).map(|_| in_memory(&server, threads)));
-        println!("  {threads:>3} threads {time:>32.0}");
+        let text = format!("{threads} {}", if threads == 1 { "thread" } else { "threads at once, wall time" });
+        println!("  {text:<30} {time:>12.0}");
     }
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("outbox-bench");
     std::fs::create_dir_all(&dir).expect("a directory");
-    println!("\naccepting on disk {:>16} {:>24} {:>8}", "/s", "append and fdatasync /s", "ratio");
+    println!("\naccepting on disk, notifications a second");
+    println!(
+        "  {:>7} {:>8} {:>6} {:>15} {:>6} {:>13} {:>6}",
+        "callers", "accepted", "batch", "append and sync", "ratio", "bare callers", "ratio"
+    );
     for callers in [1, 8, 64, 256] {
-        let rounds: Vec<(f64, f64)> =
-            (0..ROUNDS).map(|_| (on_disk(&server, &dir, callers), appended(&dir, callers))).collect();
-        let ours = median(rounds.iter().map(|(ours, _)| *ours));
-        let raw = median(rounds.iter().map(|(_, raw)| *raw));
-        let ratio = median(rounds.iter().map(|(ours, raw)| ours / raw));
-        println!("  {callers:>3} callers {ours:>22.0} {raw:>24.0} {ratio:>8.2}");
+        let rates = on_disk(&server, &dir, callers);
+        let [ours, raw, bare] = [rates.ours, rates.raw, rates.bare];
+        let (to_raw, to_bare) = (ours / raw, ours / bare);
+        let batch = rates.batch;
+        println!("  {callers:>7} {ours:>8.0} {batch:>6.1} {raw:>15.0} {to_raw:>6.2} {bare:>13.0} {to_bare:>6.2}");
     }
     std::fs::remove_dir_all(&dir).expect("removed");
     let rate = median((0..ROUNDS).map(|_| emptied()));
@@ -92,44 +104,107 @@ fn in_memory(server: &Server, threads: u64) -> f64 {
     start.elapsed().as_nanos() as f64 / COUNT as f64
 }
 
-fn on_disk(server: &Server, dir: &Path, callers: usize) -> f64 {
-    let file = dir.join("outbox.db");
-    let _ = std::fs::remove_file(&file);
-    let connector = connector(server, &[("outbox.store.path", file.to_str().expect("a path"))]);
-    let (accepted, over) = (AtomicU64::new(0), AtomicBool::new(false));
-    let seconds = std::thread::scope(|scope| {
-        for _ in 0..callers {
-            scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    connector.notify_job(&server::job()).expect("accepted");
-                    accepted.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        std::thread::sleep(DURATION / 10);
-        let (start, before) = (Instant::now(), accepted.load(Ordering::Relaxed));
-        std::thread::sleep(DURATION);
-        let done = accepted.load(Ordering::Relaxed) - before;
-        let rate = done as f64 / start.elapsed().as_secs_f64();
-        over.store(true, Ordering::Relaxed);
-        rate
-    });
-    connector.destroy().expect("destroyed");
-    seconds
+/// What was done a second, and how many notifications one change had.
+struct Rates {
+    ours: f64,
+    raw: f64,
+    bare: f64,
+    batch: f64,
 }
 
-fn appended(dir: &Path, batch: usize) -> f64 {
-    let path = dir.join("appended");
-    let _ = std::fs::remove_file(&path);
-    let mut file = OpenOptions::new().create(true).append(true).open(&path).expect("a file");
-    let bytes = vec![b'x'; batch * server::job().encode().expect("valid").len()];
+/// What the callers do now.
+const NOTIFY: u8 = 0;
+const APPEND: u8 = 1;
+const REST: u8 = 2;
+const END: u8 = 3;
+
+fn on_disk(server: &Server, dir: &Path, callers: usize) -> Rates {
+    let [file, appended, bare_file] = ["outbox.db", "appended", "bare"].map(|name| {
+        let path = dir.join(name);
+        let _ = std::fs::remove_file(&path);
+        path
+    });
+    let connector = connector(server, &[("outbox.store.path", file.to_str().expect("a path"))]);
+    let element = server::job().encode().expect("valid");
+    let bare = Bare::new(new_file(&bare_file));
+    let mut raw = new_file(&appended);
+    let (turn, barrier, count) = (AtomicU8::new(REST), Barrier::new(callers + 1), AtomicU64::new(0));
+    let caller = || {
+        loop {
+            barrier.wait();
+            let now = turn.load(Ordering::SeqCst);
+            let guest = (now == APPEND).then(|| bare.enter());
+            while turn.load(Ordering::Relaxed) == now {
+                match now {
+                    NOTIFY => drop(connector.notify_job(&server::job()).expect("accepted")),
+                    APPEND => bare.append(server::job().encode().expect("valid").as_bytes()),
+                    _ => return,
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            drop(guest);
+            barrier.wait();
+        }
+    };
+    // Has the callers do something for as long as the work takes. Returns how often they did it, and in how many seconds.
+    let measured = |what: u8, work: &mut dyn FnMut()| {
+        turn.store(what, Ordering::SeqCst);
+        let (before, start) = (count.load(Ordering::SeqCst), Instant::now());
+        barrier.wait();
+        work();
+        turn.store(REST, Ordering::SeqCst);
+        barrier.wait();
+        ((count.load(Ordering::SeqCst) - before) as f64, start.elapsed().as_secs_f64())
+    };
+    let (mut done, mut seconds) = ([0.0; 3], [0.0; 3]);
+    let mut batch = 0.0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| bare.run());
+        (0..callers).for_each(|_| drop(scope.spawn(caller)));
+        for slice in 0..=SLICES {
+            let slices = [
+                measured(NOTIFY, &mut || std::thread::sleep(SLICE)),
+                append(&mut raw, &vec![b'x'; callers * element.len()], callers),
+                measured(APPEND, &mut || std::thread::sleep(SLICE)),
+            ];
+            // The first warms up.
+            for (at, (count, time)) in slices.into_iter().enumerate().filter(|_| slice > 0) {
+                done[at] += count;
+                seconds[at] += time;
+            }
+        }
+        // How far the store has come changes once for each change. To look so often costs, so this counts for nothing else.
+        let mut ends = BTreeSet::new();
+        let (count, _) = measured(NOTIFY, &mut || {
+            let start = Instant::now();
+            while start.elapsed() < SLICE {
+                ends.insert(connector.stats().expect("numbers").saved_before);
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        });
+        batch = count / ends.len() as f64;
+        turn.store(END, Ordering::SeqCst);
+        barrier.wait();
+        bare.end();
+    });
+    connector.destroy().expect("destroyed");
+    let [ours, raw, bare] = [0, 1, 2].map(|at| done[at] / seconds[at]);
+    Rates { ours, raw, bare, batch }
+}
+
+fn new_file(path: &Path) -> File {
+    OpenOptions::new().create(true).append(true).open(path).expect("a file")
+}
+
+/// Appends and syncs for the time of a slice. Returns for how many notifications, and in how many seconds.
+fn append(file: &mut File, bytes: &[u8], batch: usize) -> (f64, f64) {
     let (start, mut count) = (Instant::now(), 0);
-    while start.elapsed() < DURATION {
-        file.write_all(&bytes).expect("written");
+    while start.elapsed() < SLICE {
+        file.write_all(bytes).expect("written");
         file.sync_data().expect("synced");
         count += batch;
     }
-    count as f64 / start.elapsed().as_secs_f64()
+    (count as f64, start.elapsed().as_secs_f64())
 }
 
 fn emptied() -> f64 {
