@@ -12,9 +12,9 @@ pub(super) struct Candidate {
     pub(super) priority: i32,
     /// A deactivated one is never dialled.
     pub(super) active: bool,
-    /// Had its turn in this round.
+    /// Had its turn in this round, or waits for the one after a session.
     pub(super) tried: bool,
-    /// To be left alone until then. It then has its turn without waiting for a round.
+    /// To be left alone until then. Unless it waits for a round as well, it then has its turn.
     pub(super) not_before: Option<Instant>,
     /// The last thing it did was to refuse the token.
     pub(super) refused: bool,

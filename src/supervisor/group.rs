@@ -2,7 +2,7 @@
 //!
 //! A round gives every endpoint its turn, the best first. When all had theirs and no session came of it, and
 //! after a session, the next round waits for the back-off. An endpoint that is to be left alone takes no part in
-//! rounds: it has its turn when its time is over.
+//! rounds: it has its turn when its time is over, but after a session not before the round, which the best begins.
 
 use std::mem;
 use std::time::{Duration, Instant};
@@ -130,10 +130,9 @@ impl Group {
                     pause = policy.backoff.part_of(pause);
                 }
                 self.candidate_ended(now, attempt, how, wait);
-                // Tried or not, the endpoints there are now wait; one that is added during the pause does not.
-                for candidate in &mut self.candidates {
-                    candidate.tried = !candidate.is_left_alone(now);
-                }
+                // Tried, left alone or neither, the endpoints there are now wait: the best is to go first. One that is
+                // added during the pause does not.
+                self.candidates.iter_mut().for_each(|candidate| candidate.tried = true);
                 self.next_round = Some(now + pause);
             }
             State::Ending { attempt, .. } => {
@@ -248,7 +247,7 @@ impl Group {
     /// When the endpoint will be dialled at the earliest, as far as the group has plans.
     fn next_attempt(&self, candidate: &Candidate) -> Option<Instant> {
         match self.state {
-            State::Waiting if candidate.waits_for_round() => self.next_round,
+            State::Waiting if candidate.waits_for_round() => self.next_round.max(candidate.not_before),
             State::Waiting if candidate.active => candidate.not_before,
             _ => None,
         }

@@ -284,6 +284,25 @@ fn a_session_closed_with_try_again_later_lets_the_others_go_first() {
 }
 
 #[test]
+fn after_a_session_the_best_goes_first_even_where_another_s_time_to_be_left_alone_is_over_before() {
+    let mut world = World::new();
+    let (best, asking, third) = (world.add("a", "g", 1), world.add("b", "g", 2), world.add("c", "g", 3));
+    for _ in 0..40 {
+        world.fails(best, Aftermath::Retry);
+        world.fails(asking, busy(20));
+        let attempt = world.connects(third);
+        world.now += Duration::from_secs(20);
+        world.end(attempt, Aftermath::Retry);
+        world.nothing();
+        assert!(world.wait() <= Duration::from_secs(1));
+        let attempt = world.dials(best);
+        world.supervisor.reconnect(world.now, "g");
+        world.told_to_end(attempt);
+        world.end(attempt, Aftermath::Retry);
+    }
+}
+
+#[test]
 fn an_endpoint_added_or_activated_during_a_pause_is_dialled_at_once() {
     let mut world = World::new();
     let first = world.add("a", "g", 1);

@@ -17,7 +17,7 @@ struct Known {
     group: usize,
     priority: i32,
     active: bool,
-    /// Had its turn in its group's round.
+    /// Had its turn in its group's round, or waits for the one after a session.
     tried: bool,
     /// It is left alone until some time between these.
     left_alone: Option<(Instant, Instant)>,
@@ -38,7 +38,7 @@ impl Known {
     /// Whether it may be dialled before the next round, and whether it must be.
     fn turn(&self, now: Instant) -> (bool, bool) {
         match self.left_alone {
-            Some((from, to)) => (from <= now && (now <= to || !self.tried), to <= now && !self.tried),
+            Some((from, to)) => (from <= now && !self.tried, to <= now && !self.tried),
             None => (!self.tried, !self.tried),
         }
     }
@@ -57,6 +57,8 @@ struct UnderWay {
 struct Group {
     stopped: bool,
     next_round: Option<Instant>,
+    /// There is one, but all who wait for it are left alone for longer, so that their plans do not show when.
+    hidden_round: bool,
 }
 
 /// How often what happened, over all histories.
@@ -205,7 +207,7 @@ impl History<'_> {
 
     fn new_round(&mut self, group: usize) {
         self.of_group(group).for_each(|known| known.tried = false);
-        self.groups[group].next_round = None;
+        (self.groups[group].next_round, self.groups[group].hidden_round) = (None, false);
     }
 
     fn new_round_if_due(&mut self, group: usize) {
@@ -227,7 +229,8 @@ impl History<'_> {
             return;
         }
         under_way.established = true;
-        self.groups[under_way.group].next_round = None;
+        let group = &mut self.groups[under_way.group];
+        (group.next_round, group.hidden_round) = (None, false);
         let known = self.known.get_mut(&under_way.endpoint).expect("else it must end");
         known.sessions += 1;
         known.since = self.now;
@@ -270,7 +273,7 @@ impl History<'_> {
         known.since = now;
         self.totals.left_alone += u64::from(wait.is_some());
         if established {
-            self.of_group(group).for_each(|known| known.tried = known.left_alone.is_none_or(|(from, _)| from < now));
+            self.of_group(group).for_each(|known| known.tried = true);
         }
     }
 
@@ -296,8 +299,8 @@ impl History<'_> {
             if !is_trying && !self.is_wanted(group) {
                 self.new_round(group);
             }
-            if !is_trying && self.of_group(group).next().is_none() {
-                // The next of this name is another group.
+            if self.of_group(group).next().is_none() {
+                // The next of this name is another group, even while this one's session still ends.
                 self.groups[group] = Group::default();
             }
         }
@@ -342,7 +345,8 @@ impl History<'_> {
         let known = &self.known[&endpoint];
         assert!(known.active, "dialled a deactivated endpoint");
         let (may, _) = known.turn(now);
-        assert!(may, "dialled before its time");
+        let may_be_its_round = self.groups[group].hidden_round && known.left_alone.is_none_or(|(from, _)| from <= now);
+        assert!(may || may_be_its_round, "dialled before its time");
         let rank = (known.priority, endpoint);
         for (other, better) in self.known.iter().filter(|(_, other)| other.group == group && other.active) {
             let (_, must) = better.turn(now);
@@ -367,6 +371,7 @@ impl History<'_> {
         if waits && !self.of_group(group).any(|known| known.active && known.tried) {
             self.groups[group].next_round = None;
         }
+        let mut alone = Vec::new();
         for (endpoint, known) in self.known.iter_mut().filter(|(_, known)| known.group == group) {
             let plan = self.supervisor.connection(GROUPS[group], *endpoint).expect("it is there").next_attempt;
             if !(waits && known.active) {
@@ -375,15 +380,22 @@ impl History<'_> {
             }
             let at = plan.expect("nobody is forgotten");
             assert!(at >= self.now, "overdue by {:?}", self.now - at);
-            if known.left_alone.is_some_and(|(from, to)| (from..=to).contains(&at)) {
-                // Where a session was lost at a time that is between these, this tells that it still is left alone.
-                known.tried = false;
+            if let Some((from, _)) = known.left_alone.filter(|(_, to)| at <= *to) {
+                assert!(from <= at, "not left alone");
+                alone.push((known, at));
                 continue;
             }
             assert!(known.tried, "it could be dialled now");
             let next_round = self.groups[group].next_round.get_or_insert(at);
             assert_eq!(at, *next_round, "a round that was planned takes place");
+            self.groups[group].hidden_round = false;
             assert!(at <= self.now + self.settings.backoff_cap, "a pause longer than the period");
+        }
+        for (known, at) in alone.into_iter().filter(|(known, _)| known.tried) {
+            match self.groups[group].next_round {
+                Some(next_round) => assert!(at >= next_round, "before the best has its turn"),
+                None => (known.tried, self.groups[group].hidden_round) = (false, true),
+            }
         }
     }
 
