@@ -11,7 +11,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nbwss::EventKind;
+use nbwss::endpoint::{EndpointTls, parse};
+use nbwss::{Cause, EventKind};
 use recorder::{Backup, job, ok};
 use support::{Cloud, Scratch};
 
@@ -181,5 +182,36 @@ fn a_changed_address_is_found_at_the_next_attempt() {
         assert_eq!(cloud.ask("GET", "/moved", "")["statusCode"], 200);
         backup.stop();
         cloud.finish();
+    });
+}
+
+/// A container without ca-certificates: an administrator still looks, accepts and connects, and what nobody accepted is
+/// refused with what is missing.
+#[test]
+fn a_system_without_certificate_authorities_is_no_obstacle_to_accepting_one() {
+    in_own_network(|| {
+        let scratch = Scratch::new("no-authorities");
+        let mut cloud = Cloud::start(&scratch, &[]);
+        for directory in ["/etc/ssl", "/etc/pki"].into_iter().filter(|directory| Path::new(directory).exists()) {
+            run(&format!("mount -t tmpfs none {directory}"));
+        }
+        let details = fs::read_to_string(cloud.endpoint_file()).expect("endpoint details");
+        let backup = Backup::new(None, &[], ok);
+        let connector = &backup.connector;
+        connector.start().expect("it starts");
+        let stranger = details.replace("cloud.example.com", "stranger").replace("\"cloud\"", "\"strangers\"");
+        connector.add_endpoints_json(stranger).expect("good endpoint details");
+        let refused = backup.host.event_of("stranger", EventKind::ConnectFailed, 0).event;
+        let missing = "the system has no certificate authorities: install its ca-certificates package";
+        assert!(refused.cause == Cause::Tls && refused.reason.contains(missing), "{refused:?}");
+
+        let ours = parse(details.as_bytes()).expect("good details").remove(0);
+        let seen = connector.validate(ours.url.as_str(), EndpointTls::default()).expect("an inspection");
+        assert!(matches!(&seen.trusted, Some(Err(why)) if why.contains(missing)), "{seen}");
+        let tls = EndpointTls { ca_pem: seen.ca_to_accept, ..EndpointTls::default() };
+        connector.add_endpoint(ours.with_tls(tls).expect("a good choice")).expect("added");
+        backup.host.event_of("cloud.example.com", EventKind::Established, 0);
+        assert_eq!(cloud.ask("GET", "/accepted", "")["statusCode"], 200);
+        backup.stop();
     });
 }

@@ -37,14 +37,18 @@ pub(crate) struct Trust {
 }
 
 impl Trust {
-    /// What the settings `tls.*` say: the authorities in the file, or the system's, and our own certificate, if any.
+    /// What the settings `tls.*` say: the authorities in the file, or the system's, and our own certificate, if any. A
+    /// system without authorities is no error: an endpoint may have its own, or a pin, and the others are refused.
     ///
     /// # Errors
     /// [`Error::File`] where a file cannot be read, [`Error::Tls`] where what is in it is of no use,
     /// [`Error::InvalidValue`] for a certificate without a key or a key without a certificate.
     pub(crate) fn load(settings: &Settings) -> Result<Trust, Error> {
         let remedy = format!("validate the endpoint and accept or pin what it shows, or set {CA_FILE}");
-        let authorities = read_authorities(CA_FILE, settings.ca_file.as_deref(), remedy)?;
+        let verifier = match &settings.ca_file {
+            Some(path) => Verifier::Authorities(read_authorities(CA_FILE, path, remedy)?),
+            None => Verifier::of_system(system_certificates(), remedy),
+        };
         let client = match (&settings.client_certificate_file, &settings.client_key_file) {
             (None, None) => None,
             (Some(certificate), Some(key)) => {
@@ -53,16 +57,23 @@ impl Trust {
             (Some(_), None) => return Err(alone(CLIENT_KEY_FILE, CLIENT_CERTIFICATE_FILE)),
             (None, Some(_)) => return Err(alone(CLIENT_CERTIFICATE_FILE, CLIENT_KEY_FILE)),
         };
-        Trust::new(Arc::new(Verifier::Authorities(authorities)), client)
+        Trust::new(Arc::new(verifier), client)
     }
 
     /// Trusts the authorities in the file, or the system's, for the setting with this key.
     ///
     /// # Errors
-    /// As for [`Trust::load`].
+    /// As for [`Trust::load`]; and [`Error::Tls`] where the system has none, for there is no other way to be trusted.
     pub(crate) fn load_for(key: &str, ca_file: Option<&Path>) -> Result<Trust, Error> {
-        let authorities = read_authorities(key, ca_file, format!("set {key}"))?;
-        Trust::new(Arc::new(Verifier::Authorities(authorities)), None)
+        let remedy = format!("set {key}");
+        let verifier = match ca_file {
+            Some(path) => Verifier::Authorities(read_authorities(key, path, remedy)?),
+            None => match Verifier::of_system(system_certificates(), remedy) {
+                Verifier::Nobody(why) => return Err(Error::Tls(why)),
+                verifier => verifier,
+            },
+        };
+        Trust::new(Arc::new(verifier), None)
     }
 
     /// For one endpoint: this, but for what was chosen for it. Reads the files that the choice names.
@@ -76,7 +87,7 @@ impl Trust {
         let remedy = |field| format!("validate the endpoint and accept or pin what it shows, or correct {field}");
         let authorities = match (&tls.ca_pem, &tls.ca_file) {
             (Some(pem), _) => Some(parse_authorities("caPem", pem, remedy("caPem"))?),
-            (None, Some(path)) => Some(read_authorities("caFile", Some(path), remedy("caFile"))?),
+            (None, Some(path)) => Some(read_authorities("caFile", path, remedy("caFile"))?),
             (None, None) => None,
         };
         let verifier = match (authorities, tls.pin) {
@@ -134,19 +145,9 @@ pub(crate) fn server_name(host: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(host.to_owned()).ok()
 }
 
-fn read_authorities(key: &str, path: Option<&Path>, remedy: String) -> Result<Authorities, Error> {
-    let certificates = match path {
-        Some(path) => read_certificates(key, path)?,
-        None => system_certificates(),
-    };
-    Authorities::new(certificates, remedy).ok_or_else(|| {
-        Error::Tls(match path {
-            Some(path) => format!("{key}: {} holds no usable certificate", path.display()),
-            None => {
-                format!("the system has no certificate authorities: install its ca-certificates package, or set {key}")
-            }
-        })
-    })
+fn read_authorities(key: &str, path: &Path, remedy: String) -> Result<Authorities, Error> {
+    Authorities::new(read_certificates(key, path)?, remedy)
+        .ok_or_else(|| Error::Tls(format!("{key}: {} holds no usable certificate", path.display())))
 }
 
 fn parse_authorities(key: &str, pem: &str, remedy: String) -> Result<Authorities, Error> {

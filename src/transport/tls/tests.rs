@@ -170,6 +170,23 @@ fn with_a_pin_and_authorities_both_must_hold() {
     assert_eq!(verify(None, Some(key_pin), &vec![0x30, 0].into(), "a.example"), Err(TlsFailure::Malformed));
 }
 
+#[test]
+fn a_system_without_authorities_trusts_nobody_and_says_why() {
+    let certificate = params("a.example").self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let name = server_name("a.example").unwrap();
+    let shown = Shown { leaf: certificate.der(), intermediates: &[], name: &name, now: UnixTime::now() };
+    let none = Verifier::of_system(Vec::new(), "set tls.caFile".to_owned());
+    let refusal = none.verify(&shown).unwrap_err();
+    assert_eq!(refusal.failure, TlsFailure::UnknownIssuer);
+    assert!(
+        refusal.why.contains("no certificate authorities: install its ca-certificates")
+            && refusal.why.ends_with("or set tls.caFile"),
+        "{refusal}"
+    );
+    let one = Verifier::of_system(vec![certificate.der().clone()], String::new());
+    assert_eq!(one.verify(&shown), Ok(()));
+}
+
 /// A wildcard stands for one label.
 #[test]
 fn a_wildcard_does_not_span_labels() {

@@ -1,4 +1,4 @@
-//! Whether an endpoint is who it must be. A verifier without an authority and without a pin cannot be made.
+//! Whether an endpoint is who it must be. A verifier without an authority and without a pin refuses everyone.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::provider;
-use super::refusal::{Context, Refusal, readable};
+use super::refusal::{Context, Refusal, TlsFailure, readable};
 use crate::endpoint::Pin;
 
 /// Certificate authorities.
@@ -57,9 +57,20 @@ pub(crate) enum Verifier {
     Pin(Pin),
     /// Both of it.
     Both(Authorities, Pin),
+    /// Nothing, and so nobody is trusted: the words say why, and what can be done about it.
+    Nobody(String),
 }
 
 impl Verifier {
+    /// The system's authorities, if it has any.
+    pub(super) fn of_system(certificates: Vec<CertificateDer<'_>>, remedy: String) -> Verifier {
+        let why = format!(
+            "the system has no certificate authorities: install its ca-certificates package and make the connector \
+             anew, or {remedy}"
+        );
+        Authorities::new(certificates, remedy).map_or(Verifier::Nobody(why), Verifier::Authorities)
+    }
+
     pub(crate) fn verify(&self, shown: &Shown<'_>) -> Result<(), Refusal> {
         match self {
             Verifier::Authorities(authorities) => authorities.verify(shown),
@@ -71,6 +82,7 @@ impl Verifier {
                 verify_pin(pin, shown)?;
                 authorities.verify(shown)
             }
+            Verifier::Nobody(why) => Err(Refusal::new(TlsFailure::UnknownIssuer, why.as_str())),
         }
     }
 }
