@@ -1,9 +1,11 @@
 //! The rules for one endpoint's details. Each refusal names the field.
 
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use http::Uri;
+use rustls_pki_types::ServerName;
 
 use super::tls::EndpointTls;
 use crate::secret::Secret;
@@ -129,7 +131,15 @@ impl Url {
             return Err(Invalid::new(Rule::UserInfo, "url", why));
         }
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| bad("has no host"))?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).to_owned();
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let is_host = match bracketed {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => ServerName::try_from(host).is_ok(),
+        };
+        if !is_host {
+            return Err(bad("has a host that is neither a DNS name nor an address"));
+        }
+        let host = bracketed.unwrap_or(host).to_owned();
         let port = match authority.port() {
             Some(port) if port.as_str().starts_with(|c: char| c.is_ascii_digit()) => port.as_u16(),
             None if authority.as_str().ends_with(']') || !authority.as_str().contains(':') => 443,
@@ -244,6 +254,8 @@ mod tests {
         assert_eq!(parts("wss://cloud.example.com:8443"), ("cloud.example.com".into(), 8443));
         assert_eq!(parts("wss://[::1]:1/"), ("::1".into(), 1));
         assert_eq!(parts("wss://[::1]"), ("::1".into(), 443));
+        assert_eq!(parts("wss://127.0.0.1/"), ("127.0.0.1".into(), 443));
+        assert_eq!(parts("wss://back_up.example.com./"), ("back_up.example.com.".into(), 443));
         assert_eq!(Url::parse("WSS://Host/P").unwrap().as_str(), "wss://Host/P");
     }
 
@@ -271,6 +283,11 @@ mod tests {
             (details("h", "wss://h:99999/", "g", 1, "t"), "url:", BadUrl),
             (details("h", "wss://h:/", "g", 1, "t"), "url:", BadUrl),
             (details("h", "wss://h h/", "g", 1, "t"), "url: is not a URL", BadUrl),
+            (details("h", "wss://*.example.com/", "g", 1, "t"), "url: has a host that is neither", BadUrl),
+            (details("h", "wss://a..b/", "g", 1, "t"), "url: has a host that is neither", BadUrl),
+            (details("h", "wss://a;b/", "g", 1, "t"), "url: has a host that is neither", BadUrl),
+            (details("h", "wss://[v1.a]/", "g", 1, "t"), "url: has a host that is neither", BadUrl),
+            (details("h", "wss://[h]/", "g", 1, "t"), "url: has a host that is neither", BadUrl),
             (details("h", good, "g", -1, "t"), "priority: is -1", BadPriority),
             (details("h", good, "g", 1, ""), "token: is empty", Missing),
             (details("h", good, "g", 1, &long(MAX_TOKEN_BYTES)), "token: is 16385", TooLong),
