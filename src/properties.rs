@@ -1,12 +1,15 @@
-//! Files of settings as NetBackup's `nbwss.properties` has them: lines of `key=value`.
+//! Files of settings as NetBackup's `nbwss.properties` has them: lines of `key=value`, or `key: value`.
 //!
-//! Blank lines and lines that begin with `#` or `!` are passed over, as is white space around keys and values; lines
-//! end in LF or CRLF. A key that this library does not know is reported and does no harm, because the field's files
-//! hold keys of other versions, too. A key that is there twice: the last one counts.
+//! Blank lines and lines that begin with `#` or `!` are passed over, whatever their bytes; the others are UTF-8. White
+//! space around keys and values is passed over, too; lines end in LF or CRLF. A key that this library does not know is
+//! reported and does no harm, because the field's files hold keys of other versions, too. A key that is there twice: the
+//! last one counts.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::settings::{Settings, shown};
@@ -31,25 +34,27 @@ pub struct UnknownKey {
 pub fn load(settings: &mut Settings, path: &Path) -> Result<Vec<UnknownKey>, Error> {
     let refused = |why: String, source| Error::File { path: path.to_owned(), why, source };
     let unreadable = |source| refused("cannot be read".into(), Some(source));
-    let mut bytes = Vec::new();
+    // Wiped, for it may hold a password; with room for all there may be, so that no copy is left behind by growing.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES as usize + 2));
     File::open(path).map_err(unreadable)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(refused(format!("is larger than {MAX_FILE_BYTES} bytes"), None));
     }
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|error| refused(format!("is not UTF-8 at byte {}", error.valid_up_to()), None))?;
     let mut changed = settings.clone();
     let mut unknown = Vec::new();
-    for (line, text) in (1..).zip(text.strip_prefix('\u{feff}').unwrap_or(text).lines()) {
-        let text = text.trim();
-        if text.is_empty() || text.starts_with(['#', '!']) {
+    let lines = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes).split(|byte| *byte == b'\n');
+    for (line, bytes) in (1..).zip(lines) {
+        let bytes = bytes.trim_ascii();
+        if bytes.is_empty() || bytes.starts_with(b"#") || bytes.starts_with(b"!") {
             continue;
         }
+        let text = std::str::from_utf8(bytes).map_err(|_| refused(format!("line {line} is not UTF-8"), None))?;
         let (key, value) =
-            text.split_once('=').ok_or_else(|| refused(format!("line {line} is not key=value"), None))?;
-        match changed.set(key.trim_end(), value) {
+            text.split_once(['=', ':']).ok_or_else(|| refused(format!("line {line} is not key=value"), None))?;
+        let (key, value) = (key.trim_end(), value.trim_start());
+        match changed.set(key, value) {
             Ok(()) => {}
-            Err(Error::UnknownKey(_)) => unknown.push(UnknownKey { line, key: shown(key.trim_end()) }),
+            Err(Error::UnknownKey(_)) => unknown.push(UnknownKey { line, key: shown(key) }),
             Err(why) => return Err(Error::Properties { path: path.to_owned(), line, why: Box::new(why) }),
         }
     }
@@ -80,10 +85,12 @@ mod tests {
     #[test]
     fn a_file_of_the_field_is_read_as_it_is() {
         let mut settings = Settings::default();
-        let text = "\u{feff}# NBWSS\r\n\r\n! more\r\nexception.ignoreDecoder = true\r\nkeepAlive.scheduledRate=7\r\n\
-                    \tcom.example.other=1\r\nkeepAlive.scheduledRate=9\r\ntls.caFile=/a=b\r\n\x0c";
-        let unknown = load_text("field", &mut settings, text.as_bytes()).unwrap();
+        let text = b"\xef\xbb\xbf# NBWSS\r\n\r\n! f\xfcr mehr\r\nexception.ignoreDecoder = TRUE\r\nkeepAlive.scheduledRate=7\r\n\
+                     \tcom.example.other=1\r\nkeepAlive.scheduledRate=9\r\ntls.caFile= /a=b \r\n\x0c\n\
+                     proxy.url: http://p:1\n#last";
+        let unknown = load_text("field", &mut settings, text).unwrap();
         assert_eq!(unknown, [UnknownKey { line: 6, key: "com.example.other".into() }]);
+        assert_eq!(settings.proxy_url, "http://p:1");
         assert!(settings.ignore_undecodable);
         assert_eq!(settings.keep_alive_interval, Duration::from_secs(9));
         assert_eq!(settings.ca_file.as_deref(), Some(Path::new("/a=b")));
@@ -97,7 +104,7 @@ mod tests {
                 "line 2: setting notification.scheduledRate",
             ),
             (b"keepAlive.scheduledRate=7\n\nwhatever", "line 3 is not key=value"),
-            (b"keepAlive.scheduledRate=7\n\xff", "is not UTF-8 at byte 26"),
+            (b"keepAlive.scheduledRate=7\n#\xff\nproxy.user=\xff", "line 3 is not UTF-8"),
             (&[b'#'; MAX_FILE_BYTES as usize + 1], "is larger than"),
         ];
         for (content, words) in cases {

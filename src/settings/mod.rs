@@ -107,7 +107,7 @@ pub struct Setting {
 
 /// Where a value goes and what it may be.
 pub enum Field {
-    /// `true` or `false`.
+    /// `true` or `false`, in whatever case.
     Flag(fn(&mut Settings) -> &mut bool),
     /// A whole number of seconds within the bounds.
     Seconds(u64, u64, fn(&mut Settings) -> &mut Duration),
@@ -222,21 +222,25 @@ impl Settings {
         !self.retention_max_age.is_zero() || self.retention_max_count > 0 || self.retention_max_bytes > 0
     }
 
-    /// Changes one setting.
+    /// Changes one setting. White space around the value counts for nothing, but in text, secrets and paths it is theirs.
     ///
     /// # Errors
     /// [`Error::UnknownKey`] names a key that is not in the table; [`Error::InvalidValue`] says what the value
     /// should be. The settings are then as they were.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), Error> {
-        TABLE.iter().find(|row| row.key == key).ok_or_else(|| Error::UnknownKey(shown(key)))?.apply(self, value.trim())
+        TABLE.iter().find(|row| row.key == key).ok_or_else(|| Error::UnknownKey(shown(key)))?.apply(self, value)
     }
 }
 
 impl Setting {
     fn apply(&self, settings: &mut Settings, value: &str) -> Result<(), Error> {
+        let value = match self.field {
+            Field::Text(_) | Field::Secret(_) | Field::Path(_) => value,
+            _ => value.trim(),
+        };
         match self.field {
             Field::Flag(field) => {
-                *field(settings) = match value {
+                *field(settings) = match value.to_ascii_lowercase().as_str() {
                     "true" => true,
                     "false" => false,
                     _ => return Err(self.invalid(value, "true or false")),
@@ -338,9 +342,17 @@ mod tests {
     }
 
     #[test]
-    fn values_are_trimmed_as_property_files_have_them() {
+    fn white_space_around_a_value_counts_only_where_it_may_be_meant() {
         let mut settings = Settings::default();
-        settings.set("exception.ignoreDecoder", " true ").unwrap();
+        settings.set("exception.ignoreDecoder", " True ").unwrap();
         assert!(settings.ignore_undecodable);
+        settings.set("keepAlive.scheduledRate", " 7\n").unwrap();
+        assert_eq!(settings.keep_alive_interval, Duration::from_secs(7));
+        settings.set("proxy.password", "secret ").unwrap();
+        assert_eq!(settings.proxy_password.as_ref().map(Secret::expose), Some("secret "));
+        settings.set("proxy.user", " u").unwrap();
+        assert_eq!(settings.proxy_user, " u");
+        settings.set("tls.caFile", "/a ").unwrap();
+        assert_eq!(settings.ca_file, Some(PathBuf::from("/a ")));
     }
 }
