@@ -83,6 +83,8 @@ impl ConnectError {
             ConnectError::Proxy { .. } => Phase::Proxy,
             ConnectError::HostDial { .. } => Phase::HostDial,
             ConnectError::Tls { .. } | ConnectError::Trust(_) | ConnectError::ServerName { .. } => Phase::Tls,
+            // Of our certificate a TLS 1.3 server judges when our side of the handshake is over.
+            ConnectError::Upgrade { source: Broken::Lost(error) } if Refusal::within(error).is_some() => Phase::Tls,
             ConnectError::Upgrade { .. } | ConnectError::HttpStatus { .. } => Phase::Upgrade,
             ConnectError::Timeout { phase } => *phase,
         }

@@ -53,12 +53,39 @@ pub fn config(shown: Shown, versions: &[&'static SupportedProtocolVersion], clie
     builder.with_cert_resolver(Arc::new(Resolver(Arc::new(CertifiedKey::new(shown.chain, key)))))
 }
 
-/// What one client did: how TLS ended, and how many bytes it said within.
+/// What one client did: how TLS ended, how many bytes it said within, and how many it sent after its greeting in all.
 #[derive(Debug)]
 pub struct Visit {
     pub handshake: std::io::Result<()>,
     pub client_certificates: usize,
     pub bytes: usize,
+    pub after_greeting: usize,
+}
+
+/// Counts what comes after we have begun to speak, which is when the client knows our certificate.
+struct Counted {
+    tcp: TcpStream,
+    spoke: bool,
+    received: usize,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.tcp.read(buffer)?;
+        self.received += if self.spoke { read } else { 0 };
+        Ok(read)
+    }
+}
+
+impl Write for Counted {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        self.spoke = true;
+        self.tcp.write(buffer)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.tcp.flush()
+    }
 }
 
 /// A server for so many clients, with a configuration for each. It reads what each says first, and leaves.
@@ -76,8 +103,9 @@ pub fn serve(configs: Vec<ServerConfig>) -> (u16, Receiver<Visit>) {
     (port, visits)
 }
 
-fn receive(mut tcp: TcpStream, mut tls: ServerConnection) -> Visit {
+fn receive(tcp: TcpStream, mut tls: ServerConnection) -> Visit {
     tcp.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let mut tcp = Counted { tcp, spoke: false, received: 0 };
     let mut handshake = Ok(());
     while tls.is_handshaking() && handshake.is_ok() {
         handshake = match tls.complete_io(&mut tcp) {
@@ -88,13 +116,13 @@ fn receive(mut tcp: TcpStream, mut tls: ServerConnection) -> Visit {
     let client_certificates = tls.peer_certificates().map_or(0, <[_]>::len);
     if handshake.is_err() {
         // Closed with bytes unread, the connection would be reset, and the client might not see why.
-        let _ = tcp.shutdown(Shutdown::Write);
+        let _ = tcp.tcp.shutdown(Shutdown::Write);
         let _ = std::io::copy(&mut tcp, &mut std::io::sink());
-        return Visit { handshake, client_certificates, bytes: 0 };
+        return Visit { handshake, client_certificates, bytes: 0, after_greeting: tcp.received };
     }
     let mut stream = StreamOwned::new(tls, tcp);
     let bytes = stream.read(&mut [0; 4096]).unwrap_or(0);
     stream.conn.send_close_notify();
     let _ = stream.flush();
-    Visit { handshake, client_certificates, bytes }
+    Visit { handshake, client_certificates, bytes, after_greeting: stream.sock.received }
 }
