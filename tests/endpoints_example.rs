@@ -1,22 +1,20 @@
 //! The administrator's dialog in `examples/endpoints.c`: compiled as a host programmer would, and led through from
 //! the first look at endpoint details to the endpoint's removal, against a cloud application.
 
+#[path = "support/details.rs"]
+mod https;
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use https::serve_details;
 use serde_json::Value;
-use support::{Cloud, DEADLINE, Scratch, compile_c, root};
+use support::{Cloud, DEADLINE, Program, Scratch, compile_c, root};
 
 const HOST: &str = "cloud.example.com";
 /// Pauses are drawn from a whole hour: what is dialled within a test was dialled because somebody did something.
@@ -359,37 +357,6 @@ fn a_token_that_is_refused_is_replaced() {
     cloud.finish();
 }
 
-/// Serves this JSON over HTTPS, with the cloud application's certificate, to so many visitors.
-fn serve_details(cloud: &Cloud, json: String, visitors: usize) -> u16 {
-    let dir = cloud.ca_file().parent().expect("a directory").to_owned();
-    let chain = CertificateDer::pem_file_iter(dir.join("server.pem")).expect("certificates");
-    let chain = chain.collect::<Result<Vec<_>, _>>().expect("certificates");
-    let key = PrivateKeyDer::from_pem_file(dir.join("server.key")).expect("a key");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.expect("versions").with_no_client_auth().with_single_cert(chain, key).expect("a certificate");
-    let config = Arc::new(config);
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("an address").port();
-    thread::spawn(move || {
-        for _ in 0..visitors {
-            let (tcp, _) = listener.accept().expect("a visitor");
-            tcp.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-            let mut stream = StreamOwned::new(ServerConnection::new(config.clone()).expect("a connection"), tcp);
-            let mut head = Vec::new();
-            let mut byte = [0];
-            // A visitor who does not trust the certificate leaves.
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
-                head.push(byte[0]);
-            }
-            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{json}", json.len());
-            stream.conn.send_close_notify();
-            let _ = stream.flush();
-        }
-    });
-    port
-}
-
 #[test]
 fn details_come_from_an_https_url() {
     let scratch = Scratch::new("dialog-url");
@@ -412,6 +379,48 @@ fn details_come_from_an_https_url() {
     dialog.event("established");
     said += &dialog.quit();
     assert_eq!(times(&said, &token(&cloud)) + times(&said, "s3cr3t"), 0, "{said}");
+    cloud.finish();
+}
+
+/// The same in one call of the library.
+#[test]
+fn endpoints_are_added_from_an_https_url() {
+    let scratch = Scratch::new("add-url");
+    let cloud = Cloud::start(&scratch, &[]);
+    let second = details(&cloud).to_string().replace(HOST, "second.example.com");
+    let port = serve_details(&cloud, format!("[{}, {second}]", details(&cloud)), 1);
+    let program = compile_c(&scratch, "add_url", &[root().join("tests/c/add_url.c")]);
+    let url = format!("https://localhost:{port}/details");
+    let mut command = Command::new(program);
+    command.args([&url, path(&cloud.ca_file()), HOST, "second.example.com"]);
+    Program::start("add_url", &mut command).finish_silently();
+    cloud.finish();
+}
+
+/// The variables of the environment that name a proxy are somebody else's until the host asks for them.
+#[test]
+fn a_proxy_comes_from_the_environment_only_where_the_host_asks_for_it() {
+    let scratch = Scratch::new("environment");
+    let cloud = Cloud::start(&scratch, &[]);
+    let program = compile(&scratch);
+    let asking = scratch.join("asking.properties");
+    fs::write(&asking, "proxy.fromEnvironment=true\n").expect("a file");
+    let validate = format!("validate {}", url(&cloud));
+    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        let look = |options: &[&str]| {
+            let mut command = Command::new(&program);
+            for other in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+                command.env_remove(other);
+            }
+            command.env(variable, "http://127.0.0.1:9").args(options).arg(&validate).stdin(Stdio::null());
+            command.output().expect("the dialog runs")
+        };
+        let ignored = look(&[]);
+        assert!(ignored.status.success(), "{variable}: {}", said(&ignored));
+        let taken = look(&["--properties", path(&asking)]);
+        assert_eq!(taken.status.code(), Some(1), "{variable}: {}", said(&taken));
+        assert_has(&said(&taken), &["error: ", "127.0.0.1:9"]);
+    }
     cloud.finish();
 }
 

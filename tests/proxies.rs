@@ -1,6 +1,8 @@
 //! Real proxies and a real TLS front between the library and the cloud application: squid, tinyproxy, microsocks
 //! and nginx. (Odd behaviour of proxies is tested in `src/transport/proxy`, byte by byte.)
 
+#[path = "support/details.rs"]
+mod https;
 #[path = "support/recorder.rs"]
 mod recorder;
 #[path = "support/servers.rs"]
@@ -12,6 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use https::serve_details;
 use nbwss::EventKind;
 use nbwss::connector::Phase;
 use recorder::{Backup, job, ok};
@@ -225,6 +228,31 @@ fn validation_and_diagnosis_go_through_the_proxy_too() {
             assert!(step.is_some_and(|step| step.peer.contains(&peer)), "{kind:?}: {inspection}");
             assert!(!format!("{inspection} {inspection:?}").contains(PASSWORD), "{inspection}");
         }
+        cloud.finish();
+    }
+}
+
+/// Endpoint details are fetched by the way that sessions take, too.
+#[test]
+fn endpoint_details_come_through_the_proxy() {
+    for kind in [Kind::Squid, Kind::Microsocks] {
+        let scratch = Scratch::new("fetched");
+        let cloud = Cloud::start(&scratch, &[]);
+        let mut proxy = kind.start(true);
+        let url = kind.url(proxy.port);
+        let settings = [("proxy.url", url.as_str()), ("proxy.user", USER), ("proxy.password", PASSWORD)];
+        let details = fs::read_to_string(cloud.endpoint_file()).expect("endpoint details");
+        let details_url = format!("https://localhost:{}/details", serve_details(&cloud, details, 2));
+        let backup = Backup::new(Some(&cloud.ca_file()), &settings, ok);
+        backup.connector.add_endpoints_url(&details_url).expect("good endpoint details");
+        backup.connector.start().expect("it starts");
+        backup.host.event(EventKind::Established, 1);
+        backup.stop();
+        // That was no way past the proxy: without it there is none.
+        proxy.die();
+        let error = backup.connector.fetch_endpoints(&details_url).map(drop).expect_err("no proxy");
+        let error = error.to_string();
+        assert!(error.contains(&format!("127.0.0.1:{}", proxy.port)) && !error.contains(PASSWORD), "{error}");
         cloud.finish();
     }
 }

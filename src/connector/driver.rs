@@ -80,7 +80,7 @@ impl Outcome {
     fn told(&self) -> Told {
         let mut told = match self {
             Outcome::None => Outcome::ended(&End::Panic, true),
-            Outcome::NotConnected(None) => Outcome::ended(&End::Stopped, true),
+            Outcome::NotConnected(None) => Outcome::ended(&End::Stopped, false),
             Outcome::NotConnected(Some(error)) => {
                 let status = error.http_status();
                 let how = status.map(|status| Aftermath::of_upgrade(status, error.retry_after()));

@@ -21,7 +21,9 @@ use crate::error::{Error, with_causes};
 use crate::secret::Secret;
 use crate::session::{End, Received, Session, Transmit};
 use crate::time::Now;
-use crate::transport::{self, Certificate, ConnectError, FetchLimits, Incoming, Phase, Step, Trace, Trust, WebSocket};
+use crate::transport::{
+    self, Certificate, ConnectError, FetchLimits, Incoming, Phase, Step, Trace, Trust, WebSocket, date,
+};
 
 /// What was seen on the way to an endpoint. Its `Display` is a text for an operator, without a secret.
 #[derive(Debug, Clone)]
@@ -215,6 +217,8 @@ impl fmt::Display for Inspection {
             writeln!(f, "  certificate {index}: {}", certificate.subject)?;
             writeln!(f, "    issuer   {}", certificate.issuer)?;
             writeln!(f, "    names    {}", certificate.sans.join(", "))?;
+            let (from, to) = (date(certificate.not_before), date(certificate.not_after));
+            writeln!(f, "    valid    from {from} to {to}")?;
             writeln!(f, "    key      {}, serial {}", certificate.key_type, certificate.serial)?;
             writeln!(f, "    SHA-256  {}", certificate.sha256)?;
             writeln!(f, "    SPKI     {}", certificate.spki_sha256)?;

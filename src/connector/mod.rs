@@ -58,6 +58,11 @@ use writer::Writer;
 /// A name resolution that hangs in the operating system is left behind after this long.
 const RESOLVER_GRACE: Duration = Duration::from_millis(100);
 
+/// Calls that may hang at the same time in the operating system or the host: name resolutions, dial callbacks, and reading
+/// an endpoint's certificate files. With as many, endpoints of further groups wait and reach their deadline, so there is
+/// one for each of more groups than are likely to hang together. A thread ends when it has had nothing to do for 10 s.
+const BLOCKING_THREADS: usize = 64;
+
 /// Sessions to cloud applications, and everything that goes over them.
 pub struct Connector {
     shared: Arc<Shared>,
@@ -100,7 +105,7 @@ impl Connector {
             .enable_io()
             .enable_time()
             .thread_name("nbwss-dns")
-            .max_blocking_threads(16)
+            .max_blocking_threads(BLOCKING_THREADS)
             .build()
             .map_err(|source| Error::System { what: "the I/O runtime cannot be made", source })?;
         let polled = settings.callbacks_poll;

@@ -286,7 +286,8 @@ impl Shared {
         let (level, what) = match kind {
             EventKind::Connecting => (LogLevel::Debug, "connecting"),
             EventKind::Established => (LogLevel::Info, "session established"),
-            EventKind::Rejected => (LogLevel::Error, "token refused"),
+            EventKind::Rejected => (LogLevel::Error, "refused"),
+            EventKind::ConnectFailed if cause == Cause::Stopped => (LogLevel::Info, "attempt called off"),
             EventKind::ConnectFailed => (LogLevel::Warn, "cannot connect"),
             EventKind::Disconnected => (LogLevel::Info, "session ended"),
             EventKind::CallbackBlocks => (LogLevel::Error, "the inline request callback blocks"),

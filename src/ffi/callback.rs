@@ -63,10 +63,12 @@ pub enum nbwss_event_kind {
     NBWSS_EVENT_CONNECTING = 1,
     /// The token was accepted: the session is established.
     NBWSS_EVENT_ESTABLISHED = 2,
-    /// The token was refused: `valid: false`, or an HTTP status or close code that means it. The endpoint is left alone
-    /// for `connectionInfo.period`.
+    /// The endpoint refuses us: `valid: false`, or an HTTP status or close code that means it. It is left alone for
+    /// `connectionInfo.period`. A close code may come in an established session: then this is its end, in the place of
+    /// `NBWSS_EVENT_DISCONNECTED`.
     NBWSS_EVENT_REJECTED = 3,
-    /// No session came about; `reason` says in which phase and why.
+    /// No session came about; `reason` says in which phase and why. With `NBWSS_CAUSE_STOPPED` the attempt was called off:
+    /// the host stopped, removed or changed what was being dialled.
     NBWSS_EVENT_CONNECT_FAILED = 4,
     /// A session ended; `reason` says why.
     NBWSS_EVENT_DISCONNECTED = 5,

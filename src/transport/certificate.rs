@@ -12,6 +12,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
+use x509_parser::time::ASN1Time;
 use x509_parser::x509::{AttributeTypeAndValue, SubjectPublicKeyInfo, X509Name};
 
 /// Longest name that is shown in full.
@@ -75,6 +76,14 @@ impl Certificate {
             self_signed: x509.subject().as_raw() == x509.issuer().as_raw(),
             pem: pem(der),
         })
+    }
+}
+
+/// Seconds since 1970 as people read them: to the minute, in UTC.
+pub(crate) fn date(at: i64) -> String {
+    match ASN1Time::from_timestamp(at).map(|at| at.to_datetime()) {
+        Ok(at) => format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute()),
+        Err(_) => format!("{at} s after 1970"),
     }
 }
 

@@ -21,6 +21,7 @@ mod websocket;
 pub(crate) use authority::host_and_port;
 pub(crate) use blocking::blocking;
 pub use certificate::Certificate;
+pub(crate) use certificate::date;
 pub(crate) use dial::{Dialer, HostDial};
 pub(crate) use failure::ConnectError;
 pub(crate) use fetch::{FetchLimits, fetch};

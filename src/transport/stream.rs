@@ -129,3 +129,20 @@ impl AsyncWrite for QuietStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_tcp_socket_is_told_to_give_up_on_silence_and_not_to_gather() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let QuietStream(Socket::Tcp(stream)) = QuietStream::new(stream) else { panic!("it is TCP") };
+        assert!(stream.nodelay().unwrap());
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        assert_eq!(SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED_LIMIT));
+    }
+}

@@ -11,6 +11,7 @@ use nbwss::connector::ConnectionState;
 use nbwss::endpoint::{Details, EndpointTls};
 use nbwss::{Connector, Error, EventKind, Host, Request, Secret, Settings, Wants};
 use serde_json::json;
+use socket2::SockRef;
 
 use crate::count;
 use crate::recorder::{Backup, job, ok};
@@ -130,16 +131,14 @@ fn what_is_destroyed_leaves_its_database_to_the_next() {
 /// Whoever waits for the network is sent home, whatever the peer does.
 #[test]
 fn destroy_does_not_wait_for_who_looks_at_a_silent_endpoint() {
-    let (_listener, authority) = silent();
+    let (listener, authority) = silent();
+    SockRef::from(&listener).set_read_timeout(Some(DEADLINE)).expect("a deadline for accepting");
     let backup = Backup::new(None, &[("shutdown.timeout", "20000")], ok);
     let connector = &backup.connector;
     connector.add_endpoint(details("silent", "g", &format!("wss://{authority}/"))).expect("added");
-    let all = Barrier::new(5);
     thread::scope(|scope| {
         let look = |look: Box<dyn Fn() -> Option<Error> + Send>| {
-            let all = &all;
             scope.spawn(move || {
-                all.wait();
                 let error = look().expect("it cannot come to its end");
                 assert!(matches!(error, Error::IllegalState(_)), "{error}");
             });
@@ -148,8 +147,8 @@ fn destroy_does_not_wait_for_who_looks_at_a_silent_endpoint() {
         look(Box::new(|| connector.diagnose("silent", true).err()));
         look(Box::new(|| connector.fetch_endpoints(&format!("https://{authority}/")).err()));
         look(Box::new(|| connector.add_endpoints_url(&format!("https://{authority}/")).err()));
-        all.wait();
-        thread::sleep(Duration::from_millis(200));
+        // All of them wait for its first word now.
+        let _peers: Vec<_> = (0..4).map(|_| listener.accept().expect("a connection")).collect();
         let began = Instant::now();
         connector.destroy().expect("the end");
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());

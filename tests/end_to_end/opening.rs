@@ -125,8 +125,9 @@ fn a_name_that_does_not_exist_is_told() {
     assert!(reason.contains("name resolution"), "{reason}");
 }
 
-/// An HTTP answer in place of the upgrade is told by its status, not followed, and does not get the token.
-fn not_upgraded(status: u16, reason: &str) {
+/// An HTTP answer in place of the upgrade is told by its status, not followed, and does not get the token. Returns the
+/// pause after it.
+fn not_upgraded(status: u16, reason: &str) -> Duration {
     let scratch = Scratch::new("http");
     let flag = status.to_string();
     let mut cloud = Cloud::start(&scratch, &["--http-status", &flag, "--once"]);
@@ -141,18 +142,21 @@ fn not_upgraded(status: u16, reason: &str) {
     assert_eq!(count(&mut cloud, "connected"), 2);
     backup.stop();
     cloud.finish();
+    failed.retry_in.expect("it is tried again")
 }
 
 /// A redirect is named and not followed.
 #[test]
 fn a_redirect_is_not_followed() {
-    not_upgraded(302, "HTTP 302 (redirects are not followed)");
+    let pause = not_upgraded(302, "HTTP 302 (redirects are not followed)");
+    assert!(pause <= Duration::from_millis(10), "{pause:?}");
 }
 
-/// A server that is too busy is named by its status, and tried again.
+/// A server that is too busy is named by its status, and tried again when the second is over that its Retry-After asks for.
 #[test]
-fn an_unavailable_server_is_named_by_its_status() {
-    not_upgraded(503, "HTTP 503");
+fn an_unavailable_server_is_named_by_its_status_and_left_alone_as_it_asks() {
+    let pause = not_upgraded(503, "HTTP 503");
+    assert!((Duration::from_secs(1)..Duration::from_secs(2)).contains(&pause), "{pause:?}");
 }
 
 /// A COMMAND before the answer to CONNECT is not obeyed: the connection is closed as a protocol error.

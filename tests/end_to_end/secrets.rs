@@ -47,7 +47,7 @@ fn a_refused_token_is_never_told() {
     let backup = Backup::beside(&cloud, &[], ok);
     backup.connector.start().expect("it starts");
     backup.host.event(EventKind::Rejected, 1);
-    backup.host.logged("token refused");
+    backup.host.logged("refused: the endpoint refused the token");
     check("the list", &format!("{:?}", backup.connector.endpoints()));
     backup.stop();
     backup.connector.destroy().expect("the end");

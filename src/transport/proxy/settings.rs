@@ -91,7 +91,8 @@ fn parse(url: &str) -> Option<(Protocol, String, u16)> {
     Some((protocol, host, port))
 }
 
-/// As curl reads them, but that a value that cannot be used is an error and not ignored.
+/// As curl reads them: a variable in lower case goes before its twin, and an empty one is none. But a value that cannot
+/// be used is an error and not ignored.
 fn from_environment(settings: &Settings, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Proxy>, Error> {
     if !settings.proxy_url.is_empty() {
         return Err(invalid(FROM_ENVIRONMENT, "true", "possible together with proxy.url: leave one of them"));
@@ -102,7 +103,7 @@ fn from_environment(settings: &Settings, variable: impl Fn(&str) -> Option<Strin
     let first = |names: [&'static str; 2]| {
         names.into_iter().find_map(|name| Some((name, variable(name).filter(|value| !value.is_empty())?)))
     };
-    let Some((name, value)) = first(["HTTPS_PROXY", "https_proxy"]).or_else(|| first(["ALL_PROXY", "all_proxy"]))
+    let Some((name, value)) = first(["https_proxy", "HTTPS_PROXY"]).or_else(|| first(["all_proxy", "ALL_PROXY"]))
     else {
         return Ok(None);
     };
@@ -116,7 +117,7 @@ fn from_environment(settings: &Settings, variable: impl Fn(&str) -> Option<Strin
     if let Some(login) = &login {
         check_login(protocol, login)?;
     }
-    let no_proxy = first(["NO_PROXY", "no_proxy"]).map(|(_, hosts)| hosts).unwrap_or_default();
+    let no_proxy = first(["no_proxy", "NO_PROXY"]).map(|(_, hosts)| hosts).unwrap_or_default();
     let matcher = matcher(&format!("{},{no_proxy}", settings.no_proxy));
     Ok(Some(Proxy { protocol, host, port, login, matcher }))
 }
@@ -275,7 +276,9 @@ mod tests {
             from_environment(&settings(&[("proxy.noProxy", "own.example")]), variable)
         };
         assert!(from(&[("HTTP_PROXY", "http://p:1"), ("HTTPS_PROXY", "")]).unwrap().is_none());
-        let cases: [(&'static [(&str, &str)], _, _); 4] = [
+        let cases: [(&'static [(&str, &str)], _, _); 6] = [
+            (&[("HTTPS_PROXY", "http://h:1"), ("https_proxy", "http://l:2")], (Protocol::Http, "l", 2), None),
+            (&[("https_proxy", ""), ("HTTPS_PROXY", "http://h:1")], (Protocol::Http, "h", 1), None),
             (&[("ALL_PROXY", "http://a:1"), ("https_proxy", "http://h:2/")], (Protocol::Http, "h", 2), None),
             (&[("all_proxy", "h:3")], (Protocol::Http, "h", 3), None),
             (&[("HTTPS_PROXY", "http://us%40er:p%3A%2Fw@h:4")], (Protocol::Http, "h", 4), Some(("us@er", "p:/w"))),

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, ExtendedKeyPurpose, InvalidMessage, OtherError, PeerIncompatible};
-use x509_parser::time::ASN1Time;
 
-use crate::transport::certificate::Certificate;
+use crate::transport::certificate::{Certificate, date};
 
 /// Names of a certificate that are listed; more would bury the rest of the sentence.
 const NAMES_SHOWN: usize = 5;
@@ -281,14 +280,6 @@ fn not_yet_valid(which: &str, at: i64, now: UnixTime) -> Refusal {
 
 fn clock(now: UnixTime) -> String {
     format!("this machine's clock says {}", date(seconds(now)))
-}
-
-/// To the minute, in UTC.
-fn date(at: i64) -> String {
-    match ASN1Time::from_timestamp(at).map(|at| at.to_datetime()) {
-        Ok(at) => format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute()),
-        Err(_) => format!("{at} s after 1970"),
-    }
 }
 
 fn seconds(time: UnixTime) -> i64 {
