@@ -4,22 +4,27 @@ CC ?= gcc
 CFLAGS ?= -O2 -g
 CARGO ?= cargo
 
-MAJOR := $(shell sed -n 's/^version = "\([0-9]*\)\..*/\1/p' Cargo.toml | head -n 1)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+MAJOR := $(word 1,$(subst ., ,$(VERSION)))
+MINOR := $(word 2,$(subst ., ,$(VERSION)))
 RELEASE := target/release
 WARNINGS := -std=c11 -Wall -Wextra -Wpedantic -Werror
 
-.PHONY: all demo test test-release test-asan bench lint generate deps clean
+.PHONY: all man install deb abi demo test test-release test-asan bench docs lint generate deps clean
 
-all: $(RELEASE)/libnbwss.so.$(MAJOR)
+# The libraries, and the manual pages.
+all: $(RELEASE)/libnbwss.so.$(MAJOR) target/dist/libnbwss.a man
 
 # The name that programs ask for at run time beside the name that they are linked with.
 $(RELEASE)/libnbwss.so.$(MAJOR): $(RELEASE)/libnbwss.so
 	ln -sf libnbwss.so $@
 
 # Cargo knows best whether there is something to do.
-.PHONY: $(RELEASE)/libnbwss.so
-$(RELEASE)/libnbwss.so:
+$(RELEASE)/libnbwss.so $(RELEASE)/libnbwss.a &: always
 	$(CARGO) build --release --lib
+always:
+
+include packaging/package.mk
 
 $(RELEASE)/host: all $(wildcard examples/host/*.c examples/host/*.h) include/nbwss.h
 	$(CC) $(WARNINGS) $(CFLAGS) -Iinclude examples/host/*.c -o $@ -L$(RELEASE) -lnbwss -pthread
@@ -36,13 +41,13 @@ demo: $(RELEASE)/host $(RELEASE)/outage
 	examples/demo.sh $(RELEASE) $(RELEASE)/examples/cloud_app $(RELEASE)/host $(RELEASE)/outage
 
 # Everything. Installs the Debian packages that are missing, when it may.
-test: deps
+test: deps all
 	$(CARGO) build --all-targets
 	$(CARGO) test
 
 # The C programs and the symbols once more, on the file that is shipped.
 test-release: deps all
-	NBWSS_LIBRARY=$(CURDIR)/$(RELEASE)/libnbwss.so $(CARGO) test --test header --test c_surface
+	NBWSS_LIBRARY=$(CURDIR)/$(RELEASE)/libnbwss.so $(CARGO) test --test header --test exports --test c_surface
 
 # The C programs once more under AddressSanitizer, the library's Rust included. The flag is not a stable one, so
 # RUSTC_BOOTSTRAP has the stable compiler take it, for this build only.
@@ -58,13 +63,18 @@ test-asan: deps
 bench:
 	$(CARGO) bench --bench outbox --bench throughput
 
+# The manual as HTML in target/docs/html; any warning is an error.
+docs:
+	mkdir -p target/docs
+	doxygen docs/Doxyfile
+
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 
-# Writes what is generated from the code and committed: include/nbwss.h and two tables in README.md.
+# Writes what is generated from the code and committed: include/nbwss.h and tables in docs/.
 generate:
-	NBWSS_UPDATE=1 $(CARGO) test --test header --test readme generated
+	NBWSS_UPDATE=1 $(CARGO) test --test header --test exports --test docs generated
 
 deps:
 	scripts/install-deps.sh

@@ -23,8 +23,16 @@ need strace strace
 need prlimit util-linux
 need doxygen doxygen
 need mandoc mandoc
+need make make
+need pkg-config pkg-config
+need cmake cmake
+need dh debhelper
+need lintian lintian
+need abidiff abigail-tools
 # What clang's -fsanitize=address links; gcc brings its own.
 [[ -e $(clang -print-file-name=libclang_rt.asan-x86_64.a 2>/dev/null) ]] || missing+=(libclang-rt-dev)
+# OpenSSL to be linked with: one program has it and our static library in it.
+[[ -e /usr/include/openssl/ssl.h ]] || missing+=(libssl-dev)
 # The independent endpoint runs on Debian's own Python.
 /usr/bin/python3 -c 'import websockets' 2>/dev/null || missing+=(python3-websockets)
 # The Python binding is tested in a virtual environment of that Python, with these for pip, and no network.

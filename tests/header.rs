@@ -4,7 +4,6 @@
 mod generator;
 mod support;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
@@ -27,32 +26,6 @@ fn the_committed_header_is_the_generated_one() {
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(committed == generated, "include/nbwss.h is not what src/ffi says: run `make generate` and commit it");
-}
-
-fn declared() -> BTreeSet<String> {
-    let header = fs::read_to_string(root().join("include/nbwss.h")).unwrap();
-    let declarations = header.split("/* Initial values. */").next().unwrap();
-    let name = |at: usize| {
-        let name = &declarations[at..];
-        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
-        name[end..].starts_with('(').then(|| name[..end].to_owned())
-    };
-    let in_code = |at: &usize| {
-        let line = declarations[..*at].rsplit('\n').next().unwrap_or_default();
-        !line.contains("//") && !line.trim_start().starts_with('*')
-    };
-    declarations.match_indices("nbwss_").map(|(at, _)| at).filter(in_code).filter_map(name).collect()
-}
-
-#[test]
-fn what_is_declared_is_exported_and_nothing_else_is() {
-    let library = shared_library();
-    let symbols = run(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(&library));
-    let exported: BTreeSet<String> =
-        symbols.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
-    let declared = declared();
-    assert!(declared.contains("nbwss_connector_destroy"), "the header was not understood: {declared:?}");
-    assert_eq!(exported, declared);
 }
 
 #[test]
