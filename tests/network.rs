@@ -138,6 +138,36 @@ fn a_silent_name_server_is_given_up_at_the_deadline_with_its_phase() {
     });
 }
 
+/// Names whose resolution hangs, for more groups than are likely to have such a name at the same time: another group is
+/// not held up by them.
+#[test]
+fn forty_names_that_hang_do_not_hold_up_another() {
+    in_own_network(|| {
+        let scratch = Scratch::new("hanging-names");
+        let mut cloud = Cloud::start(&scratch, &[]);
+        replace("/etc/resolv.conf", "nameserver 127.0.0.9\noptions timeout:30\n", &scratch);
+        run("iptables -A INPUT -d 127.0.0.9 -j DROP");
+        let backup = Backup::new(Some(&cloud.ca_file()), &[("connect.timeout", "5000")], ok);
+        backup.connector.start().expect("it starts");
+        let names: Vec<String> = (0..40).map(|n| format!("h{n}.example.com")).collect();
+        for name in &names {
+            let details = format!(
+                r#"{{"hostName":"{name}","groupId":"{name}","url":"wss://{name}/","priority":1,"token":"t0ken-t0ken"}}"#
+            );
+            backup.connector.add_endpoints_json(details).expect("good endpoint details");
+            backup.host.event_of(name, EventKind::Connecting, 0);
+        }
+        backup.connector.add_endpoints_file(&cloud.endpoint_file()).expect("good endpoint details");
+        let told = backup.host.wait_until("a session or a failure", |seen| {
+            let ours = seen.events.iter().filter(|told| told.event.host_name == "cloud.example.com");
+            ours.map(|told| told.event.clone()).find(|event| event.kind != EventKind::Connecting)
+        });
+        assert_eq!(told.kind, EventKind::Established, "{told:?}");
+        assert_eq!(cloud.ask("GET", "/meanwhile", "")["statusCode"], 200);
+        backup.connector.destroy().expect("it ends");
+    });
+}
+
 /// The name has an IPv6 address, at which packets vanish, before its IPv4 address: the session is there a quarter of a
 /// second later, and not after the deadline.
 #[test]

@@ -205,7 +205,7 @@ mod tests {
             (GOOD.replace("\"more\"", "more"), "json: is not JSON at line 1 column"),
             // In an array, places are those of the whole text.
             (format!("[{GOOD},\n {{\"url\":1,\"url\":2}}]"), "endpoint 1: url: is there twice (line 2 column 15)"),
-            (format!("[\n{{\n\"url\":1,\n\"url\":2}}]"), "endpoint 0: url: is there twice (line 4 column 5)"),
+            ("[\n{\n\"url\":1,\n\"url\":2}]".into(), "endpoint 0: url: is there twice (line 4 column 5)"),
             (format!("[{GOOD},\n{{,]"), "json: is not JSON at line 2 column 2"),
             (format!("[{GOOD},\n{}]", GOOD.replace("wss", "ws")), "endpoint 1: url: ws://"),
             ("[]".into(), "json: is an empty array"),

@@ -61,7 +61,8 @@ pub unsafe extern "C" fn nbwss_options_new(options: *mut *mut nbwss_options) -> 
     })
 }
 
-/// Changes one setting, given as text. docs/settings.md lists all keys; those of `nbwss.properties` are among them.
+/// Changes one setting, given as text. docs/settings.md lists all keys; those of `nbwss.properties` are among them. White
+/// space around the value counts for nothing, but in text, secrets and paths it belongs to them.
 ///
 /// Returns `NBWSS_UNKNOWN_KEY` or `NBWSS_INVALID_VALUE`; the last error names key, value and bounds.
 #[unsafe(no_mangle)]
@@ -108,8 +109,8 @@ pub unsafe extern "C" fn nbwss_options_set_bool_n(
     })
 }
 
-/// Reads a file of settings, as NetBackup's `nbwss.properties` is: lines of `key=value`, comments that begin with `#` or
-/// `!`, blank lines. All or nothing.
+/// Reads a file of settings, as NetBackup's `nbwss.properties` is: lines of `key=value` or `key: value`, comments that
+/// begin with `#` or `!`, blank lines. White space around keys and values is passed over. All or nothing.
 ///
 /// A key that this library does not know does no harm: `*unknown`, unless NULL, gets a line `line 7: its.key` for each,
 /// separated by line ends; empty where all are known. Borrowed until the next file is loaded into these options, or they
