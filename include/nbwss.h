@@ -187,10 +187,12 @@ enum nbwss_event_kind
   NBWSS_EVENT_CONNECTING = 1,
   /// The token was accepted: the session is established.
   NBWSS_EVENT_ESTABLISHED = 2,
-  /// The token was refused: `valid: false`, or an HTTP status or close code that means it. The endpoint is left alone
-  /// for `connectionInfo.period`.
+  /// The endpoint refuses us: `valid: false`, or an HTTP status or close code that means it. It is left alone for
+  /// `connectionInfo.period`. A close code may come in an established session: then this is its end, in the place of
+  /// `NBWSS_EVENT_DISCONNECTED`.
   NBWSS_EVENT_REJECTED = 3,
-  /// No session came about; `reason` says in which phase and why.
+  /// No session came about; `reason` says in which phase and why. With `NBWSS_CAUSE_STOPPED` the attempt was called off:
+  /// the host stopped, removed or changed what was being dialled.
   NBWSS_EVENT_CONNECT_FAILED = 4,
   /// A session ended; `reason` says why.
   NBWSS_EVENT_DISCONNECTED = 5,
@@ -864,7 +866,8 @@ nbwss_status nbwss_check_compat_version(uint32_t major, uint32_t minor, uint32_t
 /// `*options` is to be freed with `nbwss_options_free`.
 nbwss_status nbwss_options_new(struct nbwss_options **options);
 
-/// Changes one setting, given as text. docs/settings.md lists all keys; those of `nbwss.properties` are among them.
+/// Changes one setting, given as text. docs/settings.md lists all keys; those of `nbwss.properties` are among them. White
+/// space around the value counts for nothing, but in text, secrets and paths it belongs to them.
 ///
 /// Returns `NBWSS_UNKNOWN_KEY` or `NBWSS_INVALID_VALUE`; the last error names key, value and bounds.
 nbwss_status nbwss_options_set_n(struct nbwss_options *options,
@@ -877,8 +880,8 @@ nbwss_status nbwss_options_set_int_n(struct nbwss_options *options, struct nbwss
 /// Changes one setting that is true or false. Otherwise as `nbwss_options_set_n`.
 nbwss_status nbwss_options_set_bool_n(struct nbwss_options *options, struct nbwss_str key, bool value);
 
-/// Reads a file of settings, as NetBackup's `nbwss.properties` is: lines of `key=value`, comments that begin with `#` or
-/// `!`, blank lines. All or nothing.
+/// Reads a file of settings, as NetBackup's `nbwss.properties` is: lines of `key=value` or `key: value`, comments that
+/// begin with `#` or `!`, blank lines. White space around keys and values is passed over. All or nothing.
 ///
 /// A key that this library does not know does no harm: `*unknown`, unless NULL, gets a line `line 7: its.key` for each,
 /// separated by line ends; empty where all are known. Borrowed until the next file is loaded into these options, or they
