@@ -124,7 +124,10 @@ pub(crate) fn not_utf8(field: &'static str, error: Utf8Error) -> Invalid {
 
 fn one(text: &str, place: Place) -> Result<Details, Invalid> {
     let Object(members) = serde_json::from_str(text).map_err(|error| not_json(&error, place))?;
-    let value = |key| members.get(key).copied().ok_or_else(|| Invalid::new(Rule::Missing, key, "is missing"));
+    let value = |key| {
+        let value = members.get(key).copied().filter(|value| value.get() != "null");
+        value.ok_or_else(|| Invalid::new(Rule::Missing, key, "is missing"))
+    };
     let string = |key| string(key, value(key)?);
     let host_name = string("hostName")?;
     let url = string("url")?;
@@ -195,6 +198,8 @@ mod tests {
             (GOOD.replace("\"2\"", "\"+2\""), "priority: must be"),
             (GOOD.replace("\"2\"", "4294967296"), "priority: must be"),
             (GOOD.replace("\"priority\":\"2\",", ""), "priority: is missing"),
+            (GOOD.replace("\"2\"", "null"), "priority: is missing"),
+            (GOOD.replace("\"h\"", "null"), "hostName: is missing"),
             (GOOD.replace("\"h\"", "7"), "hostName: must be a string"),
             (GOOD.replace("\"TOK\\\"EN\"", "[\"TOK\"]"), "token: must be a string"),
             (GOOD.replace("\"more\"", "\"token\""), "token: is there twice"),
