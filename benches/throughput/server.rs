@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use nbwss::protocol::notification::Job;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::WebSocketStream;
@@ -25,9 +27,10 @@ pub enum Work {
     Notifications,
 }
 
-/// A running server; ends with the process.
+/// A running server, on a thread of its own; ends when it is dropped.
 pub struct Server {
-    runtime: Option<tokio::runtime::Runtime>,
+    thread: Option<JoinHandle<()>>,
+    stop: Option<oneshot::Sender<()>>,
     port: u16,
     dir: PathBuf,
     seen: Arc<Seen>,
@@ -43,8 +46,7 @@ struct Seen {
 
 impl Server {
     pub fn start(work: Work) -> Server {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let certificates = certs::Certificates::generate(&[]).expect("certificates");
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("throughput");
         std::fs::create_dir_all(&dir).expect("a directory");
@@ -61,7 +63,8 @@ impl Server {
         let port = listener.local_addr().expect("an address").port();
         let seen = Arc::new(Seen::default());
         let for_task = seen.clone();
-        runtime.spawn(async move {
+        let (stop, stopped) = oneshot::channel();
+        let accepting = async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, seen) = (acceptor.clone(), for_task.clone());
                 tokio::spawn(async move {
@@ -72,8 +75,16 @@ impl Server {
                     let _ = serve(socket.expect("an upgrade"), work, &seen).await;
                 });
             }
+        };
+        let thread = thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = accepting => {}
+                    _ = stopped => {}
+                }
+            });
         });
-        Server { runtime: Some(runtime), port, dir, seen }
+        Server { thread: Some(thread), stop: Some(stop), port, dir, seen }
     }
 
     pub fn ca_file(&self) -> PathBuf {
@@ -104,8 +115,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the server's thread");
         }
     }
 }
@@ -117,11 +129,11 @@ async fn serve(mut socket: Socket, work: Work, seen: &Seen) -> Result<(), Error>
     let Some(connect) = socket.next().await else { return Ok(()) };
     let answer = envelope(id_of(connect?.to_text()?), "CONNECT", "RESPONSE", r#"{"valid":true}"#);
     socket.send(Message::text(answer)).await?;
-    let mut commands = 0;
+    let mut commands = Commands::new();
     let mut flushed = Instant::now();
     if let Work::Commands { outstanding } = work {
         for _ in 0..outstanding {
-            socket.feed(Message::text(command(&mut commands))).await?;
+            socket.feed(commands.next()).await?;
         }
         socket.flush().await?;
     }
@@ -138,15 +150,15 @@ async fn serve(mut socket: Socket, work: Work, seen: &Seen) -> Result<(), Error>
                         let is_first = seen.operations.load(Ordering::Relaxed) == 0;
                         assert!(!is_first || text.contains(r#""statusCode":200"#), "{text}");
                         seen.operations.fetch_add(1, Ordering::Relaxed);
-                        command(&mut commands)
+                        commands.next()
                     }
                     Work::Notifications => {
                         let objects = text.matches("\"object\"").count();
                         seen.operations.fetch_add(objects as u64, Ordering::Relaxed);
-                        envelope(id_of(text), "NOTIFICATION", "RESPONSE", "[]")
+                        Message::text(envelope(id_of(text), "NOTIFICATION", "RESPONSE", "[]"))
                     }
                 };
-                socket.feed(Message::text(reply)).await?;
+                socket.feed(reply).await?;
             }
             match socket.next().now_or_never() {
                 Some(Some(next)) => message = next?,
@@ -163,16 +175,35 @@ fn id_of(text: &str) -> &str {
     text.split_once("\"id\":\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(id, _)| id)
 }
 
-/// A COMMAND of some 500 bytes, as the published examples have them.
-fn command(number: &mut u64) -> String {
-    *number += 1;
-    let payload = concat!(
-        r#"{"uri":"/netbackup/config/servers/vmservers","method":"POST","headers":{"Content-Type":"#,
-        r#""application/vnd.netbackup+json;version=1.0","Authorization":"eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9"},"#,
-        r#""parameters":"{\"serverName\": \"vcenterServer1\", \"vmType\": \"VMWARE_VIRTUAL_CENTER_SERVER\", "#,
-        r#"\"userId\": \"administrator\", \"port\": 0 }"}"#
-    );
-    envelope(&format!("99B9BD8C-9E3E-406A-A7EE-{number:012}"), "COMMAND", "REQUEST", payload)
+/// COMMANDs of some 500 bytes, as the published examples have them, that differ in their id: one is made, and the others
+/// are copies with another number in it, so that the server costs little beside the client.
+struct Commands {
+    number: u64,
+    text: String,
+}
+
+impl Commands {
+    const ID_START: &str = "99B9BD8C-9E3E-406A-A7EE-";
+    const ID_DIGITS: usize = 12;
+
+    fn new() -> Commands {
+        let payload = concat!(
+            r#"{"uri":"/netbackup/config/servers/vmservers","method":"POST","headers":{"Content-Type":"#,
+            r#""application/vnd.netbackup+json;version=1.0","Authorization":"eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9"},"#,
+            r#""parameters":"{\"serverName\": \"vcenterServer1\", \"vmType\": \"VMWARE_VIRTUAL_CENTER_SERVER\", "#,
+            r#"\"userId\": \"administrator\", \"port\": 0 }"}"#
+        );
+        let id = format!("{}{:0digits$}", Commands::ID_START, 0, digits = Commands::ID_DIGITS);
+        Commands { number: 0, text: envelope(&id, "COMMAND", "REQUEST", payload) }
+    }
+
+    fn next(&mut self) -> Message {
+        self.number += 1;
+        let start = self.text.find(Commands::ID_START).expect("an id") + Commands::ID_START.len();
+        let id = format!("{:0digits$}", self.number, digits = Commands::ID_DIGITS);
+        self.text.replace_range(start..start + Commands::ID_DIGITS, &id);
+        Message::text(self.text.as_str())
+    }
 }
 
 fn envelope(id: &str, kind: &str, sub_kind: &str, payload: &str) -> String {
