@@ -16,5 +16,5 @@ trap 'rm -rf "$corpus"' EXIT
 n=0
 while IFS= read -r line; do
   printf '%s' "$line" >"$corpus/seed-$((n++))"
-done < <(cat tests/corpus/uris.txt tests/corpus/messages.txt)
+done < <(cut -d' ' -f2- tests/corpus/uris.txt; cat tests/corpus/messages.txt)
 target/fuzz/x86_64-unknown-linux-gnu/release/peer -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 "$corpus"

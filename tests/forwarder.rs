@@ -7,6 +7,7 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use recorder::Backup;
@@ -63,6 +64,31 @@ fn a_call_reaches_the_hosts_own_server_and_the_policy_still_comes_first() {
     let body = failed["body"].as_str().expect("a body");
     assert!(!body.contains("127.0.0.1"), "{body}: the server's address is not the peer's business");
     assert!(backup.host.logged("was not forwarded").text.contains("127.0.0.1"));
+    backup.connector.destroy().unwrap();
+    cloud.finish();
+}
+
+/// The server is slow, and has more time than the peer: its place is free again when the peer has its 504.
+#[test]
+fn a_forwarded_call_ends_with_its_deadline() {
+    let scratch = Scratch::new("forwarder-late");
+    let mut cloud = Cloud::start(&scratch, &[]);
+    // Connections are made, and nobody answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let settings = [
+        ("dispatch.forward.url", url.as_str()),
+        ("dispatch.forward.timeout", "60000"),
+        ("dispatch.forward.maxConnections", "1"),
+        ("dispatch.timeout", "300"),
+        ("dispatch.maxOutstanding", "1"),
+    ];
+    let backup = Backup::connected(&cloud, &settings, |_| panic!("the callback is not called"));
+    for uri in ["/first", "/second", "/third"] {
+        assert_eq!(cloud.ask("GET", uri, "")["statusCode"], 504);
+    }
+    let calls = backup.connector.stats().expect("numbers").calls;
+    assert_eq!((calls.allowed, calls.expired, calls.late, calls.missing), (3, 3, 0, 0));
     backup.connector.destroy().unwrap();
     cloud.finish();
 }

@@ -21,7 +21,8 @@ use super::sync::lock;
 use crate::dispatch::{SessionId, Verdict};
 use crate::endpoint::{Endpoint, EndpointTls};
 use crate::error::{Error, with_causes};
-use crate::protocol::Undecodable;
+use crate::panics;
+use crate::protocol::{Text, Undecodable};
 use crate::session::{End, Received, Session, Transmit};
 use crate::supervisor::{Aftermath, AttemptId};
 use crate::time::Now;
@@ -113,6 +114,11 @@ impl Outcome {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(text) = panics::last()
+        {
+            self.shared.log_panic(&text);
+        }
         let Told { kind, cause, code, reason, how } = self.outcome.told();
         let retry_in = {
             let mut control = lock(&self.shared.control);
@@ -155,6 +161,7 @@ pub(super) async fn run(mut attempt: Attempt) {
         answers: VecDeque::new(),
         requests: Vec::new(),
         look_again: None,
+        progressed: false,
         attempt: &attempt,
     };
     let end = poll_fn(|cx| driver.poll(cx)).await;
@@ -195,11 +202,13 @@ struct Driver<'a> {
     /// Set when the session is established.
     open: Option<SessionId>,
     /// Taken from dispatch and not yet from us.
-    answers: VecDeque<String>,
+    answers: VecDeque<Text>,
     /// Read in this turn and not yet handed to the host's threads.
     requests: Vec<Request>,
     /// When to look for answers without being woken for them.
     look_again: Option<std::time::Instant>,
+    /// The socket took something since reading was last found to be held: the peer reads, if slowly.
+    progressed: bool,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -261,8 +270,13 @@ impl Driver<'_> {
                     return Ok(());
                 }
                 Reading::Held if self.may_read() => continue,
-                // Answers are lying: the socket wakes us when it takes them.
-                Reading::Held => {}
+                // Answers are lying: the socket wakes us when it takes them. Or notices are: whoever takes them wakes us.
+                Reading::Held => {
+                    let host_is_slow = self.attempt.shared.dispatch(|dispatch| dispatch.waits_for_host());
+                    if host_is_slow || std::mem::take(&mut self.progressed) {
+                        self.session.not_reading();
+                    }
+                }
             }
             let next = Instant::from_std(self.next_timeout(&writing));
             if self.timer.deadline() != next {
@@ -346,13 +360,19 @@ impl Driver<'_> {
                 Poll::Pending => return Ok(Writing::Blocked),
             }
             let sent = match self.session.poll_transmit(now) {
-                Some(Transmit::Connect(message)) => self.socket.send_text(message.expose().to_owned()),
+                Some(Transmit::Connect(message)) => self.socket.send_text(message.expose().into()),
                 Some(Transmit::Ping) => self.socket.send_ping(),
-                None if self.socket.has_fragments() => self.socket.send_fragment(),
-                None => match self.next_message(now) {
-                    Some(text) => self.socket.send_text(text),
-                    None => break,
-                },
+                None => {
+                    let sent = if self.socket.has_fragments() {
+                        self.socket.send_fragment()
+                    } else if let Some(text) = self.next_message(now) {
+                        self.socket.send_text(text)
+                    } else {
+                        break;
+                    };
+                    self.progressed = true;
+                    sent
+                }
             };
             sent.map_err(end_of)?;
         }
@@ -362,7 +382,7 @@ impl Driver<'_> {
         }
     }
 
-    fn next_answer(&mut self) -> Option<String> {
+    fn next_answer(&mut self) -> Option<Text> {
         let open = self.open?;
         if self.answers.is_empty() {
             self.answers = self.attempt.shared.dispatch(|dispatch| dispatch.take_answers(open));
@@ -371,12 +391,12 @@ impl Driver<'_> {
     }
 
     /// Answers go before notifications: somebody waits for them.
-    fn next_message(&mut self, now: Now) -> Option<String> {
+    fn next_message(&mut self, now: Now) -> Option<Text> {
         self.open?;
         match self.next_answer() {
             // Its group's notifications may be another endpoint's by now.
             None if self.attempt.link.is_ending() => None,
-            None => self.attempt.shared.next_notification(now, self.group_id()),
+            None => self.attempt.shared.next_notification(now, self.group_id()).map(Text::from),
             answer => answer,
         }
     }

@@ -236,6 +236,8 @@ pub struct Stats {
     pub notifications: Counts,
     /// REST calls.
     pub calls: CallCounts,
+    /// Requests that the host holds at this moment.
+    pub outstanding_requests: usize,
     /// Inline request callbacks that took longer than `dispatch.inlineLimit`.
     pub blocked_callbacks: u64,
     /// Sessions established at this moment.

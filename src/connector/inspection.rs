@@ -159,7 +159,7 @@ fn poll_prove(cx: &mut Context<'_>, socket: &mut WebSocket, session: &mut Sessio
     if socket.poll_ready(cx).map_err(end_of)?.is_ready()
         && let Some(Transmit::Connect(message)) = session.poll_transmit(Now::read())
     {
-        socket.send_text(message.expose().to_owned()).map_err(end_of)?;
+        socket.send_text(message.expose().into()).map_err(end_of)?;
     }
     let _ = socket.poll_flush(cx).map_err(end_of)?;
     while let Poll::Ready(incoming) = socket.poll_receive(cx).map_err(end_of)? {

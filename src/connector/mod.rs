@@ -63,6 +63,12 @@ const RESOLVER_GRACE: Duration = Duration::from_millis(100);
 /// one for each of more groups than are likely to hang together. A thread ends when it has had nothing to do for 10 s.
 const BLOCKING_THREADS: usize = 64;
 
+/// Of each thread. Left to itself, Rust's standard library asks the environment.
+const STACK_BYTES: usize = 2 << 20;
+
+/// A thread that panicked begins again after this long: not at once, for it may panic over the same again.
+const AFTER_PANIC: Duration = Duration::from_millis(100);
+
 /// Sessions to cloud applications, and everything that goes over them.
 pub struct Connector {
     shared: Arc<Shared>,
@@ -105,6 +111,7 @@ impl Connector {
             .enable_io()
             .enable_time()
             .thread_name("nbwss-dns")
+            .thread_stack_size(STACK_BYTES)
             .max_blocking_threads(BLOCKING_THREADS)
             .build()
             .map_err(|source| Error::System { what: "the I/O runtime cannot be made", source })?;
@@ -166,17 +173,22 @@ impl Connector {
         work: fn(&Shared, Arc<dyn Host>),
     ) -> std::io::Result<()> {
         let host = host.clone();
-        self.spawn(name, move |shared| work(shared, host))
+        self.spawn(name, move |shared| {
+            // What it was doing is lost, and not the callbacks that come after it.
+            while let Err(payload) = catch_unwind(AssertUnwindSafe(|| work(shared, host.clone()))) {
+                shared.log_panic(&panics::text_of(&*payload));
+                std::thread::sleep(AFTER_PANIC);
+            }
+        })
     }
 
     fn spawn(&self, name: &str, work: impl FnOnce(&Arc<Shared>) + Send + 'static) -> std::io::Result<()> {
         let (shared, latch) = (self.shared.clone(), self.latch.clone());
         latch.enter();
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(move || {
             let _ours = OurThread::enter();
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| work(&shared))) {
-                let text = panics::text_of(&*payload);
-                shared.log(LogLevel::Error, format_args!("a thread of the library panicked: {text}"));
+                shared.log_panic(&panics::text_of(&*payload));
             }
             drop(shared);
             latch.leave();
@@ -193,9 +205,17 @@ impl Connector {
         }
     }
 
+    /// A call of the host's panicked.
+    pub(crate) fn log_panic(&self, text: &str) {
+        self.shared.log_panic(text);
+    }
+
     fn open(&self) -> Result<&Shared, Error> {
         if self.shared.is_closing() {
             return Err(Error::IllegalState("the connector is being destroyed"));
+        }
+        if let Some(text) = self.shared.broken() {
+            return Err(Error::Panic(text.to_owned()));
         }
         Ok(&self.shared)
     }
@@ -282,9 +302,11 @@ impl Connector {
             let outbox = lock(&shared.outbox);
             (outbox.counts(), outbox.saved())
         };
+        let (calls, outstanding_requests) = shared.dispatch(|dispatch| (dispatch.counts(), dispatch.outstanding()));
         Ok(Stats {
             notifications,
-            calls: shared.dispatch(|dispatch| dispatch.counts()),
+            calls,
+            outstanding_requests,
             blocked_callbacks: shared.watchdog.told(),
             sessions: shared.sessions(),
             saved_before,
@@ -342,11 +364,11 @@ impl Drop for Connector {
 
 fn io_thread(runtime: tokio::runtime::Runtime, shared: &Arc<Shared>, runner: Runner) {
     let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(hub::run(shared.clone(), runner))));
-    runtime.shutdown_timeout(RESOLVER_GRACE);
     if let Err(payload) = ran {
-        let text = panics::text_of(&*payload);
-        shared.log(LogLevel::Error, format_args!("the I/O thread panicked, no session is left: {text}"));
+        shared.breaks(panics::text_of(&*payload));
     }
+    // A runtime that panicked itself, and not in one of its tasks, may do so again over what it left undone.
+    let _ = catch_unwind(AssertUnwindSafe(|| runtime.shutdown_timeout(RESOLVER_GRACE)));
     shared.sessions_ended();
 }
 

@@ -6,13 +6,13 @@ use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::bell::Bell;
-use super::host::{Delivery, Event, EventKind, Host, LogLevel, LogLine, Wants};
+use super::host::{AuditRecord, Delivery, Event, EventKind, Host, LogLevel, LogLine, Wants, one_line};
 use super::shared::{Shared, Why};
 use super::sync::{after, lock};
-use crate::dispatch::{MAX_WAITING_NOTICES, Notice};
+use crate::dispatch::{Decision, Logged, MAX_WAITING_NOTICES, Notice, Step, Wanted};
 use crate::panics;
 
 /// Events and log lines that wait at the most. A host whose callback does not return loses what comes after
@@ -35,6 +35,16 @@ struct State {
     waiting: VecDeque<Item>,
     lost: u64,
     closed: bool,
+}
+
+/// What dispatch is to make notices of.
+pub(super) fn notices(wants: Wants, log_level: LogLevel) -> Wanted {
+    let log = match log_level {
+        LogLevel::Debug if wants.log => Logged::Everything,
+        LogLevel::Info if wants.log => Logged::TurnedAway,
+        _ => Logged::Nothing,
+    };
+    Wanted { audit: wants.audit, log, cancel: wants.cancel }
 }
 
 enum Item {
@@ -98,19 +108,20 @@ impl Reports {
 pub(super) fn run(shared: &Shared, host: Arc<dyn Host>) {
     let reports = &shared.reports;
     loop {
-        let seen = reports.bell.rings();
+        let seen = reports.bell.silence();
         let look = shared.watchdog.look(Instant::now());
         if let Some(endpoint) = look.blocks {
             let why = Why { reason: "over dispatch.inlineLimit", ..Why::default() };
             shared.event(EventKind::CallbackBlocks, &endpoint, why, None);
         }
         let closed = reports.is_closed();
-        reports.bell.silence();
         let ran = turn(shared, &*host);
-        if closed && ran == 0 {
-            break;
+        match (closed, ran) {
+            (true, 0) => break,
+            // Nothing rings any more.
+            (true, _) => {}
+            (false, _) => drop(reports.bell.wait(seen, after(look.again_in.unwrap_or(Duration::MAX)))),
         }
-        reports.bell.wait(seen, after(look.again_in.unwrap_or(Duration::MAX)));
     }
 }
 
@@ -144,10 +155,18 @@ pub(super) fn turn(shared: &Shared, host: &dyn Host) -> usize {
     let mut notices = 0;
     while let Some(notice) = shared.poll_notice() {
         notices += 1;
-        call(&|host| match &notice {
-            Notice::Audit(record) => host.on_audit(record),
-            Notice::Cancelled(tag) => host.on_cancel(*tag),
-        });
+        match &notice {
+            Notice::Audit(record) => {
+                if reports.wants.audit {
+                    call(&|host| host.on_audit(record));
+                }
+                let line = log_line(shared, record);
+                if let Some(line) = line.filter(|_| reports.wants.log) {
+                    call(&|host| host.on_log(&line));
+                }
+            }
+            Notice::Cancelled(tag) => call(&|host| host.on_cancel(*tag)),
+        }
     }
     if notices >= MAX_WAITING_NOTICES {
         // No session was reading.
@@ -166,4 +185,31 @@ pub(super) fn turn(shared: &Shared, host: &dyn Host) -> usize {
     }
     reports.bell.ring();
     ran.get()
+}
+
+/// A record as the log has it, where the log's level asks for it. The id and the path are the peer's words, and the
+/// peer knows the token.
+fn log_line(shared: &Shared, record: &AuditRecord) -> Option<LogLine> {
+    let (level, what) = match record.step {
+        Step::Arrived { decision: Decision::Allowed, .. } => (LogLevel::Debug, "handed to the host".to_owned()),
+        Step::Arrived { decision: Decision::Repeated, .. } => (LogLevel::Debug, "repeated".to_owned()),
+        Step::Arrived { decision: Decision::Refused, .. } => (LogLevel::Info, "refused by the policy".to_owned()),
+        Step::Arrived { decision: Decision::Malformed, .. } => (LogLevel::Info, "malformed".to_owned()),
+        Step::Arrived { decision: Decision::Limited, .. } => (LogLevel::Info, "over a limit".to_owned()),
+        Step::Arrived { decision: Decision::Conflict, .. } => (LogLevel::Info, "with another call's id".to_owned()),
+        Step::Ended { status_code, duration, .. } => {
+            (LogLevel::Debug, format!("answered with {status_code} after {} ms", duration.as_millis()))
+        }
+    };
+    if level > shared.settings.log_level {
+        return None;
+    }
+    let AuditRecord { time, host_name, group_id, id, method, path, .. } = record;
+    let text = format!("call {id} {what} [endpoint {host_name}, group {group_id}]: {method} {path}");
+    let text = match lock(&shared.control).registry.find(host_name) {
+        Ok(endpoint) => endpoint.details.token.redacted(&text),
+        Err(_) => text,
+    };
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(*time).unwrap_or(0));
+    Some(LogLine { level, time, text: one_line(text) })
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::task::AtomicWaker;
@@ -18,11 +18,11 @@ use super::bell::Bell;
 use super::calls::Calls;
 use super::cause::Cause;
 use super::host::{Event, EventKind, LogLevel, LogLine, Trouble, Wants, one_line};
-use super::reports::Reports;
+use super::reports::{self, Reports};
 use super::sync::lock;
 use super::watchdog::Watchdog;
 use super::writer::Writer;
-use crate::dispatch::{Dispatch, Notice, SessionId, Wanted};
+use crate::dispatch::{Dispatch, Notice, SessionId};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStore, Registry};
 use crate::outbox::Outbox;
 use crate::settings::Settings;
@@ -63,6 +63,8 @@ pub(super) struct Shared {
     pub(super) watchdog: Watchdog,
     /// `destroy` has begun.
     closing: AtomicBool,
+    /// What the I/O thread ended of, if it did before its time.
+    broken: OnceLock<String>,
 }
 
 /// Why something happened to a connection.
@@ -154,18 +156,30 @@ impl Shared {
             outbox_settled: Condvar::new(),
             space_waiters: AtomicUsize::new(0),
             writer: kept.writer,
-            dispatch: Mutex::new(Dispatch::new(&settings, Wanted { audit: wants.audit, cancel: wants.cancel })),
+            dispatch: Mutex::new(Dispatch::new(&settings, reports::notices(wants, settings.log_level))),
             links: RwLock::default(),
             reports: Reports::new(wants, bell),
             calls: Calls::default(),
             watchdog: Watchdog::new(settings.inline_limit),
             closing: AtomicBool::new(false),
+            broken: OnceLock::new(),
             settings,
         }
     }
 
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
+    }
+
+    /// Without the I/O thread nothing can be done but `destroy`.
+    pub(super) fn breaks(&self, text: String) {
+        self.log(LogLevel::Error, format_args!("the I/O thread panicked, no session is left: {text}"));
+        // It only ends once.
+        let _ = self.broken.set(text);
+    }
+
+    pub(super) fn broken(&self) -> Option<&str> {
+        self.broken.get().map(String::as_str)
     }
 
     /// Returns whether this call was the first.
@@ -258,6 +272,11 @@ impl Shared {
         if level <= self.settings.log_level {
             self.reports.log(LogLine { level, time: SystemTime::now(), text: one_line(text) });
         }
+    }
+
+    /// A bug of ours, contained.
+    pub(super) fn log_panic(&self, text: &str) {
+        self.log(LogLevel::Error, format_args!("the library panicked: {text}"));
     }
 
     /// Does something with dispatch, and has the host told what came of it.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use crate::protocol::{self, BadCommand, CommandRequest, ResponseFormat};
+use crate::protocol::{self, BadCommand, CommandRequest, ResponseFormat, Text};
 use crate::settings::Settings;
 use crate::time::Now;
 pub use answer::Answer;
@@ -28,8 +28,12 @@ use remembered::Remembered;
 
 /// Reading stops while this many bytes of answers wait for a peer that does not read.
 const MAX_WAITING_ANSWER_BYTES: usize = 1 << 20;
+/// Answers over this go out one at a time and after the others: nothing can go between their fragments.
+const LARGE_ANSWER_BYTES: usize = 128 << 10;
 /// Reading stops while this many notices wait for a host that does not take them: no call without its audit.
 pub const MAX_WAITING_NOTICES: usize = 1024;
+/// Records that only the log gets are not made while so many notices wait: a log may have gaps, and holds up nobody.
+const MAX_WAITING_LINES: usize = MAX_WAITING_NOTICES / 2;
 
 /// A call that the host was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,10 +73,24 @@ pub enum Notice {
 /// Which notices are made at all.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted {
-    /// [`Notice::Audit`].
+    /// [`Notice::Audit`], each without fail.
     pub audit: bool,
+    /// [`Notice::Audit`] for the log, which may have gaps.
+    pub log: Logged,
     /// [`Notice::Cancelled`].
     pub cancel: bool,
+}
+
+/// Which records the log gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Logged {
+    /// None.
+    #[default]
+    Nothing,
+    /// Arrivals of calls that are turned away.
+    TurnedAway,
+    /// All.
+    Everything,
 }
 
 /// All calls of a connector.
@@ -84,6 +102,8 @@ pub struct Dispatch {
     sessions: Table<SessionId, SessionCalls>,
     /// Given to the host and not let go of: what `dispatch.maxOutstanding` counts.
     held: Table<CallId, Held>,
+    /// What `dispatch.maxHeldBytes` counts.
+    held_bytes: usize,
     /// The unanswered ones by their key.
     running: Table<Key, CallId>,
     key_hasher: RandomState,
@@ -123,9 +143,12 @@ struct Limits {
     timeout: Duration,
     max_outstanding: usize,
     max_per_session: usize,
+    max_held_bytes: usize,
+    max_waiting_bytes: usize,
     rate: usize,
     max_body_bytes: usize,
     max_json_depth: usize,
+    forbidden_headers: Vec<String>,
 }
 
 /// Hashes quickly: what the keys give it are numbers of our own, which no peer can choose to collide.
@@ -156,6 +179,7 @@ struct Held {
     call: Option<Call>,
     /// The host's name for it; 0 before the host has seen it, and again when the host was told not to go on.
     tag: u64,
+    bytes: usize,
 }
 
 impl Held {
@@ -193,17 +217,35 @@ struct SessionCalls {
     host_name: Arc<str>,
     group_id: Arc<str>,
     /// Encoded and not yet taken.
-    answers: VecDeque<String>,
-    answer_bytes: usize,
+    answers: VecDeque<Text>,
+    large_answers: VecDeque<Text>,
+    waiting_bytes: usize,
+    /// Of those that were taken last, and have not all gone out before the next are taken.
+    taken_bytes: usize,
     /// Of the running calls that it asked for last.
     deadlines: BTreeSet<(Instant, CallId)>,
     rate: Rate,
 }
 
 impl SessionCalls {
-    fn push(&mut self, answer: String) {
-        self.answer_bytes += answer.len();
-        self.answers.push_back(answer);
+    fn push(&mut self, answer: Text) {
+        self.waiting_bytes += answer.len();
+        let queue = if answer.len() > LARGE_ANSWER_BYTES { &mut self.large_answers } else { &mut self.answers };
+        queue.push_back(answer);
+    }
+
+    /// Whether one more may wait. The only one always may.
+    fn has_room(&self, answer: &Text, max_bytes: usize) -> bool {
+        let bytes = self.waiting_bytes + self.taken_bytes;
+        bytes == 0 || bytes + answer.len() <= max_bytes
+    }
+
+    fn take(&mut self) -> VecDeque<Text> {
+        let mut answers = std::mem::take(&mut self.answers);
+        answers.extend(self.large_answers.pop_front());
+        self.taken_bytes = answers.iter().map(|answer| answer.len()).sum();
+        self.waiting_bytes -= self.taken_bytes;
+        answers
     }
 
     fn first_due(&self, now: Instant) -> Option<CallId> {
@@ -219,14 +261,18 @@ impl Dispatch {
                 timeout: settings.dispatch_timeout,
                 max_outstanding: settings.dispatch_max_outstanding,
                 max_per_session: settings.dispatch_max_per_session,
+                max_held_bytes: settings.dispatch_max_held_bytes,
+                max_waiting_bytes: settings.dispatch_max_waiting_bytes,
                 rate: settings.dispatch_rate,
                 max_body_bytes: settings.max_body_bytes,
                 max_json_depth: settings.max_json_depth,
+                forbidden_headers: settings.forbidden_headers.clone(),
             },
             policy: settings.policy.clone(),
             format: settings.response_format.clone(),
             sessions: Table::default(),
             held: Table::default(),
+            held_bytes: 0,
             running: Table::default(),
             key_hasher: RandomState::new(),
             remembered: Remembered::new(settings),
@@ -251,7 +297,9 @@ impl Dispatch {
             host_name: Arc::from(host_name),
             group_id: group_id.clone(),
             answers: VecDeque::new(),
-            answer_bytes: 0,
+            large_answers: VecDeque::new(),
+            waiting_bytes: 0,
+            taken_bytes: 0,
             deadlines: BTreeSet::new(),
             rate: Rate::new(now.instant, self.limits.rate),
         };
@@ -270,10 +318,16 @@ impl Dispatch {
 
     /// Whether the session may read on: not while a peer leaves its answers lying, or the host its notices.
     pub fn may_read(&self, session: SessionId) -> bool {
-        self.notices.len() < MAX_WAITING_NOTICES
+        !self.waits_for_host()
             && self.sessions.get(&session).is_none_or(|calls| {
-                calls.answers.len() < self.limits.max_outstanding && calls.answer_bytes < MAX_WAITING_ANSWER_BYTES
+                let count = calls.answers.len() + calls.large_answers.len();
+                count < self.limits.max_outstanding && calls.waiting_bytes < MAX_WAITING_ANSWER_BYTES
             })
+    }
+
+    /// Whether no session may read on because the host does not take its notices.
+    pub fn waits_for_host(&self) -> bool {
+        self.notices.len() >= MAX_WAITING_NOTICES
     }
 
     /// Takes a COMMAND.
@@ -297,6 +351,7 @@ impl Dispatch {
             }
             Err(Handled::Remembered(text)) => {
                 self.arrive(now, session, id, request.as_ref().ok(), Decision::Repeated);
+                let text = if self.has_room(session, &text) { text } else { self.no_room(now, id).text };
                 if let Some(calls) = self.sessions.get_mut(&session) {
                     calls.push(text);
                 }
@@ -335,6 +390,9 @@ impl Dispatch {
             Ok(request) => request,
             Err(why) => return turn(Decision::Malformed, why.status_code(), &why.to_string()),
         };
+        if request.has_header(&self.limits.forbidden_headers) {
+            return turn(Decision::Malformed, 400, "headers: one is not for an application to send");
+        }
         if !self.policy.allows(&key.group_id, &request.method, &request.uri) {
             return turn(Decision::Refused, 403, "not allowed by the policy of the backup service");
         }
@@ -380,6 +438,10 @@ impl Dispatch {
         if self.held.len() >= self.limits.max_outstanding || calls.deadlines.len() >= self.limits.max_per_session {
             return turn(Decision::Limited, 503, "too many requests outstanding");
         }
+        // The only one is always taken: the settings for one request say how large it may be.
+        if !self.held.is_empty() && self.held_bytes + request.bytes() > self.limits.max_held_bytes {
+            return turn(Decision::Limited, 503, "too many bytes of requests outstanding");
+        }
         Ok((fingerprint, request))
     }
 
@@ -398,16 +460,33 @@ impl Dispatch {
         if let Some(calls) = self.sessions.get_mut(&session) {
             calls.deadlines.insert((deadline, id));
         }
+        let bytes = request.bytes();
+        self.held_bytes += bytes;
         self.running.insert(key.clone(), id);
-        self.held.insert(id, Held { call: Some(Call { id, key, fingerprint, session, deadline, arrived }), tag: 0 });
+        let call = Some(Call { id, key, fingerprint, session, deadline, arrived });
+        self.held.insert(id, Held { call, tag: 0, bytes });
         Verdict::Call { call: id, deadline }
     }
 
     /// The host's own name for the request, not 0, by which [`Notice::Cancelled`] speaks of it.
     pub fn set_tag(&mut self, call: CallId, tag: u64) {
-        if let Some(held) = self.held.get_mut(&call) {
-            held.tag = tag;
+        let Some(held) = self.held.get_mut(&call) else { return };
+        held.tag = tag;
+        // It was answered, or its session ended, before there was a name to say so by.
+        if held.call.as_ref().is_none_or(|call| !self.sessions.contains_key(&call.session)) {
+            self.cancel(call);
         }
+    }
+
+    /// How many requests the host holds.
+    pub fn outstanding(&self) -> usize {
+        self.held.len()
+    }
+
+    fn let_go(&mut self, call: CallId) -> Option<Held> {
+        let held = self.held.remove(&call)?;
+        self.held_bytes -= held.bytes;
+        Some(held)
     }
 
     /// Whether somebody still waits for the answer: no answer yet, time left, and the session that asked is there.
@@ -424,7 +503,7 @@ impl Dispatch {
     /// # Errors
     /// [`Expired`] after the deadline, or when there was an answer before.
     pub fn respond(&mut self, now: Now, call: CallId, answer: Answer) -> Result<Option<SessionId>, Expired> {
-        match self.held.remove(&call).and_then(|held| held.call) {
+        match self.let_go(call).and_then(|held| held.call) {
             Some(call) if now.instant < call.deadline => Ok(self.answer(now, call, answer)),
             call => {
                 self.counts.late += 1;
@@ -439,7 +518,7 @@ impl Dispatch {
 
     /// The host has let go of the request. Without an answer it gets one here, and the session to wake is returned.
     pub fn release(&mut self, now: impl FnOnce() -> Now, call: CallId) -> Option<SessionId> {
-        let call = self.held.remove(&call)?.call?;
+        let call = self.let_go(call)?.call?;
         self.counts.missing += 1;
         self.answer_for_host(now(), call, 500, "the host gave no answer")
     }
@@ -447,7 +526,7 @@ impl Dispatch {
     /// The request is not handed to the host: its deadline has passed, or everything ends. Returns the session to wake, if
     /// the timer was late.
     pub fn give_up(&mut self, now: Now, call: CallId) -> Option<SessionId> {
-        let call = self.held.remove(&call)?.call?;
+        let call = self.let_go(call)?.call?;
         let session = call.session;
         self.expire(now, call);
         Some(session)
@@ -460,12 +539,24 @@ impl Dispatch {
 
     fn answer(&mut self, now: Now, call: Call, answer: Answer) -> Option<SessionId> {
         self.running.remove(&call.key);
+        self.remembered.insert(now.instant, call.key.clone(), call.fingerprint, &answer.text);
+        let answer = if self.has_room(call.session, &answer.text) { answer } else { self.no_room(now, &call.key.id) };
         self.audit_end(now, &call.key, call.arrived, &answer);
-        self.remembered.insert(now.instant, call.key, call.fingerprint, &answer.text);
         let calls = self.sessions.get_mut(&call.session)?;
         calls.deadlines.remove(&(call.deadline, call.id));
         calls.push(answer.text);
         Some(call.session)
+    }
+
+    fn has_room(&self, session: SessionId, answer: &Text) -> bool {
+        self.sessions.get(&session).is_none_or(|calls| calls.has_room(answer, self.limits.max_waiting_bytes))
+    }
+
+    /// In place of an answer for which a peer that does not read has no room. Asked again, the id gets that answer, as far
+    /// as it is remembered.
+    fn no_room(&self, now: Now, id: &str) -> Answer {
+        let response = protocol::error_response(503, "too many bytes of answers are waiting to be read");
+        Answer::new(now, id, &response.with_header("retry-after", "1"), &self.format)
     }
 
     fn expire(&mut self, now: Now, call: Call) {
@@ -493,12 +584,10 @@ impl Dispatch {
         self.sessions.get(&session)?.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// The answers that wait for the session. They count as waiting no longer, so the next are to be taken when these
-    /// have gone out.
-    pub fn take_answers(&mut self, session: SessionId) -> VecDeque<String> {
-        let Some(calls) = self.sessions.get_mut(&session) else { return VecDeque::new() };
-        calls.answer_bytes = 0;
-        std::mem::take(&mut calls.answers)
+    /// Answers that wait for the session: all but large ones, and one large one behind them. The next are to be taken
+    /// when these have gone out.
+    pub fn take_answers(&mut self, session: SessionId) -> VecDeque<Text> {
+        self.sessions.get_mut(&session).map(SessionCalls::take).unwrap_or_default()
     }
 
     /// Totals since the connector was made.
@@ -545,7 +634,13 @@ impl Dispatch {
             Decision::Repeated => &mut self.counts.repeated,
             Decision::Conflict => &mut self.counts.conflicting,
         } += 1;
-        if !self.wanted.audit {
+        let turned_away = !matches!(decision, Decision::Allowed | Decision::Repeated);
+        let is_logged = match self.wanted.log {
+            Logged::Nothing => false,
+            Logged::TurnedAway => turned_away,
+            Logged::Everything => true,
+        };
+        if !self.wanted.audit && !(is_logged && self.notices.len() < MAX_WAITING_LINES) {
             return None;
         }
         let calls = self.sessions.get(&session)?;
@@ -566,11 +661,14 @@ impl Dispatch {
             path: arrival.path.clone(),
             step: Step::Arrived { decision, request_bytes },
         }));
-        Some(arrival)
+        (self.wanted.audit || self.wanted.log == Logged::Everything).then_some(arrival)
     }
 
     fn audit_end(&mut self, now: Now, key: &Key, arrival: Option<Arrival>, answer: &Answer) {
         let Some(arrival) = arrival else { return };
+        if !self.wanted.audit && self.notices.len() >= MAX_WAITING_LINES {
+            return;
+        }
         self.notices.push_back(Notice::Audit(AuditRecord {
             time: now.epoch_seconds,
             host_name: arrival.host_name,
@@ -592,7 +690,7 @@ enum Handled {
     /// The same request is running; this sending shares its answer.
     Joined,
     /// The same request was answered before; this is what it gets now.
-    Remembered(String),
+    Remembered(Text),
     /// Turned away with this status and text.
     Turned(Decision, u16, String),
 }

@@ -7,9 +7,11 @@ pub const MAX_RULES: usize = 1000;
 
 /// Rules in order: the first that matches decides, and a call that none matches is refused.
 ///
-/// As text one rule a line (or between semicolons), with `#` comments:
-/// `allow|deny METHOD[,METHOD…]|* PATH [group GROUP]`. In a path `*` stands for one segment, and `/**` at the
-/// end for any number of them, none included. Paths are compared in their normal form, with case.
+/// As text one rule a line (or between semicolons): `allow|deny METHOD[,METHOD…]|* PATH [group GROUP]`. A `#` at the
+/// start of a word begins a comment. In a path `*` stands for one segment, and `/**` at the end for any number of them,
+/// none included. Paths are compared in their normal form, with case: where the host's server does not tell `/admin`
+/// from `/Admin`, allow what is wanted rather than deny what is not. A rule that denies a path denies it with a slash
+/// at its end, too, and the other way round, for servers seldom tell those apart.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     rules: Vec<Rule>,
@@ -53,7 +55,7 @@ impl Policy {
     pub fn parse(text: &str) -> Result<Policy, BadPolicy> {
         let rules = text
             .lines()
-            .map(|line| line.split('#').next().unwrap_or_default())
+            .map(without_comment)
             .flat_map(|line| line.split(';'))
             .map(str::trim)
             .filter(|rule| !rule.is_empty());
@@ -73,10 +75,20 @@ impl Policy {
         let decides = |rule: &&Rule| {
             (rule.methods.is_empty() || rule.methods.iter().any(|allowed| allowed == method))
                 && rule.group_id.as_ref().is_none_or(|group| group == group_id)
-                && rule.pattern.matches(path)
+                && rule.pattern.matches(if rule.allow { path } else { without_end_slash(path) })
         };
         self.rules.iter().find(decides).is_some_and(|rule| rule.allow)
     }
+}
+
+/// A `#` within a word is part of it: a server group's name may have one.
+fn without_comment(line: &str) -> &str {
+    let begins = |at: usize| line[..at].chars().next_back().is_none_or(char::is_whitespace);
+    line.match_indices('#').find(|(at, _)| begins(*at)).map_or(line, |(at, _)| &line[..at])
+}
+
+fn without_end_slash(path: &[u8]) -> &[u8] {
+    path.strip_suffix(b"/").unwrap_or(path)
 }
 
 impl Rule {
@@ -98,7 +110,10 @@ impl Rule {
         {
             return Err("has a method that is not in capital letters");
         }
-        let pattern = Pattern::parse(words.next().ok_or("has no path")?)?;
+        let mut pattern = Pattern::parse(words.next().ok_or("has no path")?)?;
+        if !allow && !pattern.open && pattern.segments.len() > 1 {
+            pattern.segments.pop_if(|last| last.is_empty());
+        }
         let group_id = match (words.next(), words.next(), words.next()) {
             (None, ..) => None,
             (Some("group"), Some(group), None) => Some(group.to_owned()),
@@ -178,6 +193,34 @@ mod tests {
         assert!(!Policy::default().allows("g", "GET", "/"));
         assert!(Policy::parse("allow * /**").unwrap().allows("g", "GET", "/"));
         assert!(Policy::parse("allow GET /").unwrap().allows("g", "GET", "/"));
+    }
+
+    #[test]
+    fn a_path_that_is_denied_is_denied_with_a_slash_at_its_end_and_without() {
+        let policy = "deny * /admin; deny * /api/*/keys/; deny * /; allow * /**";
+        let policy = Policy::parse(policy).unwrap();
+        for (uri, expected) in [
+            ("/admin", false),
+            ("/admin/", false),
+            ("/admin/?x", false),
+            ("/admin/a", true),
+            ("/Admin", true),
+            ("/api/1/keys", false),
+            ("/api/1/keys/", false),
+            ("/api/1/keys/2", true),
+            ("/", false),
+            ("/a", true),
+        ] {
+            assert_eq!(policy.allows("g", "GET", uri), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_comment_begins_where_a_word_does() {
+        let policy = Policy::parse("# all\nallow GET /a group a#b # no more\n\t#allow GET /b\nallow GET /c;").unwrap();
+        assert!(policy.allows("a#b", "GET", "/a") && !policy.allows("a", "GET", "/a"));
+        assert!(!policy.allows("g", "GET", "/b") && policy.allows("g", "GET", "/c"));
+        assert!(Policy::parse("allow GET /a#b").is_err(), "not cut to /a");
     }
 
     #[test]

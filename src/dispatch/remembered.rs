@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{Key, Table};
+use crate::protocol::Text;
 use crate::settings::Settings;
 
 /// The remembered window. The oldest goes first.
@@ -25,7 +26,7 @@ pub(super) struct Remembered {
 pub(super) struct Answered {
     pub(super) fingerprint: u64,
     /// `None`: there was no room for it.
-    pub(super) answer: Option<String>,
+    pub(super) answer: Option<Text>,
 }
 
 impl Remembered {
@@ -46,14 +47,14 @@ impl Remembered {
         self.answered.get(key)
     }
 
-    /// Remembers a request, with a copy of its answer unless that alone is over the bound.
-    pub(super) fn insert(&mut self, now: Instant, key: Key, fingerprint: u64, answer: &str) {
+    /// Remembers a request, with its answer unless that alone is over the bound.
+    pub(super) fn insert(&mut self, now: Instant, key: Key, fingerprint: u64, answer: &Text) {
         self.forget_old(now);
         if self.max_count == 0 {
             return;
         }
-        let answer = (answer.len() <= self.max_bytes).then(|| answer.to_owned());
-        self.bytes += answer.as_ref().map_or(0, String::len);
+        let answer = (answer.len() <= self.max_bytes).then(|| answer.clone());
+        self.bytes += answer.as_ref().map_or(0, |answer| answer.len());
         self.order.push_back((now, key.clone()));
         self.answered.insert(key, Answered { fingerprint, answer });
         if self.order.len() > self.max_count {

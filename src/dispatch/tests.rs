@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Answer, AuditRecord, CallId, Dispatch, Expired, Notice, Policy, SessionId, Step, Verdict, Wanted};
+use super::{Answer, AuditRecord, CallId, Dispatch, Expired, Logged, Notice, Policy, SessionId, Step, Verdict, Wanted};
 use crate::protocol::{BadCommand, CommandRequest, Response, ResponseFormat};
 use crate::settings::Settings;
 use crate::time::Now;
@@ -18,10 +18,14 @@ struct World {
 
 impl World {
     fn new(change: impl FnOnce(&mut Settings)) -> (World, SessionId) {
+        World::telling(Wanted { audit: true, log: Logged::Nothing, cancel: true }, change)
+    }
+
+    fn telling(wanted: Wanted, change: impl FnOnce(&mut Settings)) -> (World, SessionId) {
         let mut settings = Settings::default();
         settings.set("dispatch.policy", "allow GET,POST /**").unwrap();
         change(&mut settings);
-        let mut dispatch = Dispatch::new(&settings, Wanted { audit: true, cancel: true });
+        let mut dispatch = Dispatch::new(&settings, wanted);
         let group: Arc<str> = Arc::from("g");
         let start = Instant::now();
         let session = dispatch.open(Now { instant: start, epoch_seconds: 7 }, "host", &group);
@@ -90,6 +94,13 @@ impl World {
                 Notice::Cancelled(tag) => format!("cancelled {tag}"),
             })
             .collect()
+    }
+
+    fn ask_with(&mut self, session: SessionId, id: &str, name: &str, body_bytes: usize) -> Verdict {
+        let headers = vec![(name.into(), "x".into())];
+        let body = Some("x".repeat(body_bytes).into());
+        let request = CommandRequest { uri: "/a".into(), method: "POST".into(), headers, body };
+        self.dispatch.request(self.at(0), session, id, &Ok(request))
     }
 
     /// Ids and statuses of the answers that are waiting.
@@ -408,4 +419,102 @@ fn the_host_is_told_of_what_is_not_wanted_any_more() {
     assert_eq!(cancelled(&mut world), ["cancelled 12"]);
     assert_eq!(world.respond(999, "next", call), Err(Expired));
     assert!(cancelled(&mut world).is_empty(), "not again, when the host is here already");
+}
+
+#[test]
+fn a_session_that_is_gone_before_the_request_has_a_name_is_told_as_soon_as_it_has() {
+    let (mut world, session) = World::new(|_| ());
+    let Verdict::Call { call, .. } = world.ask(0, session, "1") else { panic!() };
+    world.dispatch.close(session);
+    world.audit();
+    world.dispatch.set_tag(call, 11);
+    assert_eq!(world.audit(), ["cancelled 11"]);
+    world.dispatch.shut_down(world.at(1));
+    assert!(world.audit().iter().all(|notice| !notice.starts_with("cancelled")), "not twice");
+}
+
+#[test]
+fn bytes_of_requests_in_the_hosts_hands_are_bounded_but_one_is_always_taken() {
+    let (mut world, session) = World::new(|s| s.dispatch_max_held_bytes = 1000);
+    let Verdict::Call { call, .. } = world.ask_with(session, "1", "h", 2000) else { panic!("the only one") };
+    assert_eq!(world.ask_with(session, "2", "h", 1), Verdict::Handled);
+    world.respond(1, "1", call).unwrap();
+    let calls = ["3", "4"].map(|id| match world.ask_with(session, id, "h", 400) {
+        Verdict::Call { call, .. } => call,
+        Verdict::Handled => panic!(),
+    });
+    world.ask_with(session, "5", &"h".repeat(190), 1);
+    world.release(2, calls[0]);
+    assert!(matches!(world.ask_with(session, "5", &"h".repeat(190), 1), Verdict::Call { .. }));
+    assert_eq!(world.answers(session), expected(&[("2", 503), ("1", 200), ("5", 503), ("3", 500)]));
+    assert_eq!(world.dispatch.outstanding(), 2);
+}
+
+#[test]
+fn bytes_of_answers_that_wait_are_bounded_and_the_answer_is_there_for_who_asks_again() {
+    let (mut world, session) = World::new(|s| s.dispatch_max_waiting_bytes = 3000);
+    let calls = ["1", "2", "3", "4"].map(|id| match world.ask(0, session, id) {
+        Verdict::Call { call, .. } => call,
+        Verdict::Handled => panic!(),
+    });
+    let answer = |world: &mut World, id, call, bytes| world.respond_with(1, id, call, 200, Some(vec![b'x'; bytes]));
+    answer(&mut world, "1", calls[0], 9000).unwrap();
+    answer(&mut world, "2", calls[1], 1).unwrap();
+    assert_eq!(world.answers(session), expected(&[("1", 200), ("2", 503)]), "the only one always may wait");
+    answer(&mut world, "3", calls[2], 1).unwrap();
+    assert_eq!(world.answers(session), expected(&[("3", 503)]), "what was taken has not gone yet");
+    assert_eq!(world.answers(session), []);
+    answer(&mut world, "4", calls[3], 1500).unwrap();
+    assert_eq!(world.ask(2, session, "1"), Verdict::Handled);
+    assert_eq!(world.ask(2, session, "2"), Verdict::Handled);
+    assert_eq!(world.answers(session), expected(&[("4", 200), ("1", 503), ("2", 200)]));
+    assert_eq!(world.dispatch.counts().allowed, 4);
+}
+
+#[test]
+fn a_large_answer_waits_for_the_others_and_goes_alone() {
+    let (mut world, session) = World::new(|_| ());
+    for (id, bytes) in [("large", 200 << 10), ("larger", 300 << 10), ("1", 1), ("2", 100 << 10)] {
+        let Verdict::Call { call, .. } = world.ask(0, session, id) else { panic!() };
+        world.respond_with(0, id, call, 200, Some(vec![b'x'; bytes])).unwrap();
+    }
+    assert_eq!(world.answers(session), expected(&[("1", 200), ("2", 200), ("large", 200)]));
+    assert_eq!(world.answers(session), expected(&[("larger", 200)]));
+    assert_eq!(world.answers(session), []);
+}
+
+#[test]
+fn a_header_that_the_host_forbids_costs_400() {
+    let (mut world, session) = World::new(|s| s.set("dispatch.forbiddenHeaders", "X-Internal-User, x-scope").unwrap());
+    for (id, name) in [("1", "x-internal-user"), ("2", "X_Internal-USER"), ("3", "X-Scope")] {
+        assert_eq!(world.ask_with(session, id, name, 0), Verdict::Handled);
+    }
+    assert!(matches!(world.ask_with(session, "4", "x-internal", 0), Verdict::Call { .. }));
+    assert_eq!(world.answers(session), expected(&[("1", 400), ("2", 400), ("3", 400)]));
+    assert!(Settings::default().set("dispatch.forbiddenHeaders", "x a").is_err());
+}
+
+#[test]
+fn the_log_gets_what_it_asks_for_and_holds_up_nobody() {
+    let wanted = |log| Wanted { audit: false, log, cancel: false };
+    for (log, expected) in [
+        (Logged::Nothing, &[][..]),
+        (Logged::TurnedAway, &["2 PUT /a Refused 0"]),
+        (Logged::Everything, &["1 GET /a Allowed 0", "2 PUT /a Refused 0", "2 PUT /a 403 ", "1 GET /a 200 "]),
+    ] {
+        let (mut world, session) = World::telling(wanted(log), |_| ());
+        let Verdict::Call { call, .. } = world.ask(0, session, "1") else { panic!() };
+        world.ask_for(0, session, "2", "PUT", "/a?secret", None);
+        world.respond(0, "1", call).unwrap();
+        let told = world.audit();
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        assert!(told.iter().zip(expected).all(|(record, start)| record.starts_with(start)), "{told:?}");
+    }
+    let (mut world, session) = World::telling(wanted(Logged::Everything), |_| ());
+    for id in 0..super::MAX_WAITING_NOTICES {
+        world.ask_for(0, session, &id.to_string(), "PUT", "/a", None);
+        world.answers(session);
+    }
+    assert!(world.dispatch.may_read(session));
+    assert_eq!(world.audit().len(), super::MAX_WAITING_LINES);
 }

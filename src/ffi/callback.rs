@@ -1,4 +1,7 @@
 //! The way back: the C functions that a host may set, and what they are given. [`super::host`] calls them.
+//!
+//! They must not throw. Their ABI is "C-unwind" all the same, so that a C++ exception reaches our `catch_unwind`, which
+//! aborts: the process ends in a defined way.
 
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -9,7 +12,7 @@ use crate::connector::Cause;
 use crate::endpoint::StoreKey;
 
 /// Called once with a callback's `user_data`, after the callback's last call. May be NULL.
-pub type nbwss_destructor = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+pub type nbwss_destructor = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
 /// A REST call that the cloud application asks for.
 ///
@@ -18,7 +21,8 @@ pub type nbwss_destructor = Option<unsafe extern "C" fn(user_data: *mut c_void)>
 /// whoever it hands the request to, later, on any thread) must consume the request exactly once:
 /// `nbwss_request_respond` or `nbwss_request_fail`. Without an answer within `dispatch.timeout` the cloud application
 /// gets 504.
-pub type nbwss_request_callback = Option<unsafe extern "C" fn(request: *mut nbwss_request, user_data: *mut c_void)>;
+pub type nbwss_request_callback =
+    Option<unsafe extern "C-unwind" fn(request: *mut nbwss_request, user_data: *mut c_void)>;
 
 /// What became of a notification in a server group.
 #[repr(i32)]
@@ -53,7 +57,7 @@ pub struct nbwss_delivery {
 /// Takes a delivery report. Runs on the report thread, or with `callbacks.poll` on the host's; should not block for
 /// long, because events and log lines wait behind it.
 pub type nbwss_delivery_callback =
-    Option<unsafe extern "C" fn(delivery: *const nbwss_delivery, user_data: *mut c_void)>;
+    Option<unsafe extern "C-unwind" fn(delivery: *const nbwss_delivery, user_data: *mut c_void)>;
 
 /// What happened to a connection.
 #[repr(i32)]
@@ -173,7 +177,7 @@ pub struct nbwss_event {
 }
 
 /// Takes an event. Runs on the report thread, or with `callbacks.poll` on the host's.
-pub type nbwss_event_callback = Option<unsafe extern "C" fn(event: *const nbwss_event, user_data: *mut c_void)>;
+pub type nbwss_event_callback = Option<unsafe extern "C-unwind" fn(event: *const nbwss_event, user_data: *mut c_void)>;
 
 /// What was decided about a REST call when it arrived, or that it ended.
 #[repr(i32)]
@@ -211,7 +215,7 @@ pub struct nbwss_audit {
     pub host_name: nbwss_str,
     /// Its server group.
     pub group_id: nbwss_str,
-    /// The request's id.
+    /// The request's id: the cloud application's text as it was sent, of at most 128 bytes, control characters included.
     pub id: nbwss_str,
     /// HTTP method; empty where the call could not be read.
     pub method: nbwss_str,
@@ -227,13 +231,14 @@ pub struct nbwss_audit {
 
 /// Takes an audit record. Runs on the report thread, or with `callbacks.poll` on the host's. While many wait, no more
 /// calls are read from the network, so none goes unrecorded.
-pub type nbwss_audit_callback = Option<unsafe extern "C" fn(record: *const nbwss_audit, user_data: *mut c_void)>;
+pub type nbwss_audit_callback = Option<unsafe extern "C-unwind" fn(record: *const nbwss_audit, user_data: *mut c_void)>;
 
 /// The request is not wanted any more: its deadline has passed, or the session that asked is gone. Told once, and
 /// only of requests that `nbwss_request_callback` was given. It must still be consumed. If another thread may have
 /// done so meanwhile, the handle may be dead: compare it, or use it and get a status, but read no texts from it.
 /// Runs on the report thread, or with `callbacks.poll` on the host's.
-pub type nbwss_cancel_callback = Option<unsafe extern "C" fn(request: *mut nbwss_request, user_data: *mut c_void)>;
+pub type nbwss_cancel_callback =
+    Option<unsafe extern "C-unwind" fn(request: *mut nbwss_request, user_data: *mut c_void)>;
 
 /// How much a log line matters.
 #[repr(i32)]
@@ -264,7 +269,7 @@ pub struct nbwss_log {
 }
 
 /// Takes a log line. Runs on the report thread, or with `callbacks.poll` on the host's.
-pub type nbwss_log_callback = Option<unsafe extern "C" fn(line: *const nbwss_log, user_data: *mut c_void)>;
+pub type nbwss_log_callback = Option<unsafe extern "C-unwind" fn(line: *const nbwss_log, user_data: *mut c_void)>;
 
 /// A connection that the host is to make. Borrowed during the callback.
 #[repr(C)]
@@ -287,15 +292,16 @@ pub struct nbwss_dial {
 /// returns 0; or returns another number, which the reason of the failed attempt then shows. Runs on an `nbwss-dns`
 /// thread and may block until `timeout_ms` have passed; a socket that comes later is closed. While one runs,
 /// `nbwss_connector_destroy` waits for it.
-pub type nbwss_dial_callback =
-    Option<unsafe extern "C" fn(dial: *const nbwss_dial, socket: *mut nbwss_socket, user_data: *mut c_void) -> i32>;
+pub type nbwss_dial_callback = Option<
+    unsafe extern "C-unwind" fn(dial: *const nbwss_dial, socket: *mut nbwss_socket, user_data: *mut c_void) -> i32,
+>;
 
 /// A socket of the operating system: a file descriptor, or a `SOCKET` on Windows.
 pub type nbwss_socket = isize;
 
 /// Gives the key for the tokens in `endpoint.store.path`: fills in the 32 bytes at `key` and returns 0, or returns
 /// another number, which `nbwss_connector_new` then tells. Called once, during `nbwss_connector_new`, on its thread.
-pub type nbwss_store_key_callback = Option<unsafe extern "C" fn(key: *mut u8, user_data: *mut c_void) -> i32>;
+pub type nbwss_store_key_callback = Option<unsafe extern "C-unwind" fn(key: *mut u8, user_data: *mut c_void) -> i32>;
 
 /// A C function and its user data.
 pub(super) struct Callback<F> {
@@ -328,16 +334,16 @@ impl<F> Drop for Callback<F> {
 /// All callbacks of a connector. The destructors run when the options and every connector made from them are gone.
 #[derive(Clone, Default)]
 pub(super) struct Callbacks {
-    pub(super) request: Option<Arc<Callback<unsafe extern "C" fn(*mut nbwss_request, *mut c_void)>>>,
-    pub(super) delivery: Option<Arc<Callback<unsafe extern "C" fn(*const nbwss_delivery, *mut c_void)>>>,
-    pub(super) event: Option<Arc<Callback<unsafe extern "C" fn(*const nbwss_event, *mut c_void)>>>,
-    pub(super) audit: Option<Arc<Callback<unsafe extern "C" fn(*const nbwss_audit, *mut c_void)>>>,
-    pub(super) cancel: Option<Arc<Callback<unsafe extern "C" fn(*mut nbwss_request, *mut c_void)>>>,
-    pub(super) log: Option<Arc<Callback<unsafe extern "C" fn(*const nbwss_log, *mut c_void)>>>,
+    pub(super) request: Option<Arc<Callback<unsafe extern "C-unwind" fn(*mut nbwss_request, *mut c_void)>>>,
+    pub(super) delivery: Option<Arc<Callback<unsafe extern "C-unwind" fn(*const nbwss_delivery, *mut c_void)>>>,
+    pub(super) event: Option<Arc<Callback<unsafe extern "C-unwind" fn(*const nbwss_event, *mut c_void)>>>,
+    pub(super) audit: Option<Arc<Callback<unsafe extern "C-unwind" fn(*const nbwss_audit, *mut c_void)>>>,
+    pub(super) cancel: Option<Arc<Callback<unsafe extern "C-unwind" fn(*mut nbwss_request, *mut c_void)>>>,
+    pub(super) log: Option<Arc<Callback<unsafe extern "C-unwind" fn(*const nbwss_log, *mut c_void)>>>,
     pub(super) dial: Option<Arc<Callback<DialFunction>>>,
-    pub(super) store_key: Option<Arc<Callback<unsafe extern "C" fn(*mut u8, *mut c_void) -> i32>>>,
+    pub(super) store_key: Option<Arc<Callback<unsafe extern "C-unwind" fn(*mut u8, *mut c_void) -> i32>>>,
     /// Given instead of a callback.
     pub(super) fixed_store_key: Option<StoreKey>,
 }
 
-type DialFunction = unsafe extern "C" fn(*const nbwss_dial, *mut nbwss_socket, *mut c_void) -> i32;
+type DialFunction = unsafe extern "C-unwind" fn(*const nbwss_dial, *mut nbwss_socket, *mut c_void) -> i32;

@@ -76,6 +76,8 @@ pub struct nbwss_stats {
     pub callbacks_blocked: u64,
     /// All notifications with a smaller sequence number are safe in `outbox.store.path`; 0 without one.
     pub notifications_stored_before: u64,
+    /// Requests that the host holds at this moment, answered for it or not: what `dispatch.maxOutstanding` counts.
+    pub requests_outstanding: u64,
 }
 
 // SAFETY: repr(C), begins with struct_size, all fields may be zero.
@@ -199,6 +201,7 @@ pub unsafe extern "C" fn nbwss_connector_stats(
             answers_missing: calls.missing,
             callbacks_blocked: totals.blocked_callbacks,
             notifications_stored_before: totals.saved_before,
+            requests_outstanding: totals.outstanding_requests as u64,
         });
         Ok(())
     })
@@ -309,7 +312,8 @@ fn descriptor(_connector: &Connector) -> Result<nbwss_socket, Error> {
 ///
 /// One rule a line, or between semicolons: `allow` or `deny`, methods (`GET`, `GET,POST` or `*`), a path, and if
 /// wanted `group` and a server group. In a path `*` stands for one segment and `/**` at its end for any number:
-/// `allow GET /netbackup/**; allow POST /netbackup/login group cloud`. `#` begins a comment.
+/// `allow GET /netbackup/**; allow POST /netbackup/login group cloud`. A `#` at the start of a word begins a comment.
+/// Paths have case. A path that is denied is denied with a slash at its end and without.
 ///
 /// Returns `NBWSS_INVALID_VALUE`; the last error names the rule, and the policy is as it was.
 #[unsafe(no_mangle)]

@@ -35,7 +35,7 @@ pub struct nbwss_response {
     pub struct_size: usize,
     /// HTTP status, 100 to 599.
     pub status_code: i32,
-    /// `header_count` headers; NULL if that is 0. At most 100. Names are sent in lower case.
+    /// `header_count` headers; NULL if that is 0. At most 100, each name once. Names are sent in lower case.
     pub headers: *const nbwss_header,
     /// Number of headers.
     pub header_count: usize,
@@ -64,7 +64,7 @@ unsafe fn text<'r>(
     })
 }
 
-/// The request's id, as the cloud application gave it.
+/// The request's id, as the cloud application gave it: at most 128 bytes, control characters included.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbwss_request_id(request: *const nbwss_request, id: *mut nbwss_str) -> nbwss_status {
     // SAFETY: as the header says of its arguments.
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn nbwss_request_group_id(
     unsafe { text(request, "group_id", group_id, |request| Ok(nbwss_str::borrow(request.group_id()))) }
 }
 
-/// The HTTP method, as sent: an HTTP token of at most 32 bytes.
+/// The HTTP method: an HTTP token of at most 32 bytes without small letters.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbwss_request_method(request: *const nbwss_request, method: *mut nbwss_str) -> nbwss_status {
     // SAFETY: as the header says of its arguments.

@@ -2,7 +2,8 @@
 //!
 //! Headers that concern one connection only stop here, both ways. Of a request's, so do those that would tell
 //! the server something about our connection that is not the peer's to say: which host, how long a body, who
-//! it was forwarded for. All others pass untouched, `authorization` and `content-type` among them.
+//! it was forwarded for or by. All others pass untouched, `authorization` and `content-type` among them. One is added:
+//! `via: 1.1 nbwss`, by which the server knows that a call comes from outside.
 //!
 //! A response on this wire has each name once. Values of a repeated header are joined with commas, which means
 //! the same (RFC 9110, section 5.3). `set-cookie` is the exception that may not be joined: one passes, several
@@ -11,7 +12,7 @@
 
 use std::str::FromStr;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, SET_COOKIE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, SET_COOKIE, VIA};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
@@ -22,7 +23,9 @@ use crate::protocol::Header;
 /// With `proxy-*`, and whatever `connection` names.
 const HOP_BY_HOP: [&str; 6] = ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 /// With `x-forwarded-*`.
-const OURS_TO_SAY: [&str; 4] = ["host", "content-length", "expect", "forwarded"];
+const OURS_TO_SAY: [&str; 5] = ["host", "content-length", "expect", "forwarded", "via"];
+/// How the server tells calls from outside from others (RFC 9110, section 7.6.3).
+const ORIGIN: HeaderValue = HeaderValue::from_static("1.1 nbwss");
 
 /// The request to the server that calls itself `host`.
 pub(super) fn request(
@@ -46,6 +49,7 @@ pub(super) fn request(
     let named = named_by(connection.map(|(_, value)| *value));
     let target = request.headers_mut();
     target.insert(HOST, host.clone());
+    target.insert(VIA, ORIGIN);
     for (name, value) in headers {
         let lower = name.to_ascii_lowercase();
         let ours = OURS_TO_SAY.contains(&lower.as_str()) || lower.starts_with("x-forwarded-");
@@ -141,11 +145,12 @@ mod tests {
             ("Forwarded", "for=1.2.3.4"),
             ("X-Forwarded-For", "1.2.3.4"),
             ("X-Forwarded-Anything", "x"),
+            ("Via", "1.1 elsewhere"),
             ("X-Kept", "1"),
         ];
         let request = sent("GET", "/", &headers, None).unwrap();
-        assert_eq!(names(&request), ["host", "x-kept"]);
-        assert_eq!(request.headers()[HOST], "rest:1");
+        assert_eq!(names(&request), ["host", "via", "x-kept"]);
+        assert_eq!((&request.headers()[HOST], &request.headers()[VIA]), (&"rest:1".parse().unwrap(), &ORIGIN));
     }
 
     #[test]

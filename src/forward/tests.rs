@@ -169,7 +169,7 @@ async fn what_is_not_http_or_too_much_is_a_bad_gateway() {
         ("/status", "status_code: 999"),
         ("/upgrade", "switched protocols"),
         ("/many", "the exchange with the REST server failed: message head is too large"),
-        ("/long", "headers[0]: a name or value that HTTP does not allow, or that is too long"),
+        ("/long", "headers[0]: a name or value that HTTP does not allow, or that is too long, or the same name again"),
         ("/large", "the exchange with the REST server failed: message head is too large"),
         ("/endless", "the exchange with the REST server failed: message head is too large"),
         ("/announced", "dispatch.maxResponseBytes (2048)"),

@@ -29,9 +29,9 @@ pub struct CommandRequest<'m> {
     pub body: Option<Cow<'m, str>>,
 }
 
-/// Headers that are for one connection only, or that say who is asking: an application has no business with
-/// them (RFC 9110, section 7.6.1; RFC 7239).
-const FORBIDDEN: [&str; 12] = [
+/// Headers that are for one connection only, that say who is asking, or that make another call of a call for servers that
+/// heed them: an application has no business with them (RFC 9110, section 7.6.1; RFC 7239).
+const FORBIDDEN: [&str; 17] = [
     "connection",
     "content-length",
     "expect",
@@ -43,7 +43,12 @@ const FORBIDDEN: [&str; 12] = [
     "transfer-encoding",
     "upgrade",
     "via",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
     "x-real-ip",
+    "x-rewrite-url",
 ];
 const FORBIDDEN_PREFIXES: [&str; 2] = ["proxy-", "x-forwarded-"];
 
@@ -56,8 +61,9 @@ pub enum BadCommand {
     /// A path trick, or not a path.
     #[error("uri: {0}")]
     Uri(BadUri),
-    /// Not an HTTP token (RFC 9110, section 5.6.2).
-    #[error("method: must be an HTTP method name")]
+    /// Not an HTTP token (RFC 9110, section 5.6.2), or one with small letters: every registered method is in capital ones,
+    /// and a server that does not see the difference would read another method than the policy did.
+    #[error("method: must be an HTTP method name in capital letters")]
     Method,
     /// More than [`MAX_HEADERS`], or a name or value that is too long.
     #[error("headers: more than {MAX_HEADERS}, or one that is too long")]
@@ -65,7 +71,7 @@ pub enum BadCommand {
     /// A name that is not a token, or a value with a control character (RFC 9110, section 5.5).
     #[error("headers: a name or value that HTTP does not allow")]
     Header,
-    /// The same name twice, in whatever case.
+    /// The same name twice, in whatever case, with `_` for `-` or without.
     #[error("headers: the same name twice")]
     RepeatedHeader,
     /// A header that an application has no business with.
@@ -117,9 +123,22 @@ impl<'m> CommandRequest<'m> {
         Ok(request.checked())
     }
 
+    /// Whether a header goes by one of these names.
+    pub(crate) fn has_header(&self, names: &[String]) -> bool {
+        !names.is_empty()
+            && self.headers.iter().any(|(name, _)| names.iter().any(|forbidden| is_same_name(name, forbidden)))
+    }
+
+    /// What it takes to hold it.
+    pub(crate) fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        self.uri.len() + self.method.len() + headers + self.body.as_ref().map_or(0, |body| body.len())
+    }
+
     fn checked(mut self) -> Result<Self, BadCommand> {
         self.uri = uri::normalise(self.uri).map_err(BadCommand::Uri)?;
-        if self.method.len() > MAX_METHOD_BYTES || !is_token(&self.method) {
+        let has_small = self.method.bytes().any(|byte| byte.is_ascii_lowercase());
+        if self.method.len() > MAX_METHOD_BYTES || !is_token(&self.method) || has_small {
             return Err(BadCommand::Method);
         }
         check_headers(&self.headers)?;
@@ -135,17 +154,29 @@ fn check_headers(headers: &[(Cow<str>, Cow<str>)]) -> Result<(), BadCommand> {
         if !is_header(name, value) {
             return Err(BadCommand::Header);
         }
-        if headers[..index].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+        if headers[..index].iter().any(|(other, _)| is_same_name(other, name)) {
             return Err(BadCommand::RepeatedHeader);
         }
-        let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-        let mut forbidden = FORBIDDEN.into_iter().filter(|bad| name.eq_ignore_ascii_case(bad));
+        let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|start| is_same_name(start, prefix));
+        let mut forbidden = FORBIDDEN.into_iter().filter(|bad| is_same_name(name, bad));
         let mut prefixes = FORBIDDEN_PREFIXES.into_iter().filter(|bad| begins(bad));
         if let Some(bad) = forbidden.next().or_else(|| prefixes.next()) {
             return Err(BadCommand::ForbiddenHeader(bad));
         }
     }
     Ok(())
+}
+
+/// Whether a server may take one header's name for the other: names have no case, and what is handed on through CGI has
+/// `_` for `-` (RFC 3875, section 4.1.18).
+fn is_same_name(one: &str, other: &str) -> bool {
+    let folded = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    one.len() == other.len() && one.bytes().map(folded).eq(other.bytes().map(folded))
+}
+
+/// Whether this may be the name of a header.
+pub(crate) fn is_header_name(name: &str) -> bool {
+    name.len() <= MAX_HEADER_NAME_BYTES && is_token(name)
 }
 
 fn fits(name: &str, value: &str) -> bool {
@@ -185,8 +216,8 @@ pub enum ResponseError {
     /// More than [`MAX_HEADERS`].
     #[error("headers: more than {MAX_HEADERS}")]
     HeaderCount,
-    /// A name or value that HTTP does not allow.
-    #[error("headers[{0}]: a name or value that HTTP does not allow, or that is too long")]
+    /// A name or value that HTTP does not allow, or a name that was there before.
+    #[error("headers[{0}]: a name or value that HTTP does not allow, or that is too long, or the same name again")]
     Header(usize),
     /// Over `dispatch.maxResponseBytes`.
     #[error("body: more than dispatch.maxResponseBytes ({0})")]
@@ -204,8 +235,11 @@ impl Response {
         if headers.len() > MAX_HEADERS {
             return Err(ResponseError::HeaderCount);
         }
-        if let Some(index) = headers.iter().position(|(name, value)| !(fits(name, value) && is_header(name, value))) {
-            return Err(ResponseError::Header(index));
+        for (index, (name, value)) in headers.iter().enumerate() {
+            let is_there = headers[..index].iter().any(|(before, _)| before.eq_ignore_ascii_case(name));
+            if is_there || !fits(name, value) || !is_header(name, value) {
+                return Err(ResponseError::Header(index));
+            }
         }
         let mut response = Response { status_code, headers, body };
         response.headers.iter_mut().for_each(|(name, _)| name.make_ascii_lowercase());
@@ -247,11 +281,22 @@ mod tests {
             (r#"{"uri":"/a\r\nx","method":"GET"}"#, BadCommand::Uri(BadUri::Character)),
             (r#"{"uri":"/a","method":""}"#, BadCommand::Method),
             (r#"{"uri":"/a","method":"G T"}"#, BadCommand::Method),
+            (r#"{"uri":"/a","method":"get"}"#, BadCommand::Method),
+            (r#"{"uri":"/a","method":"GeT"}"#, BadCommand::Method),
             (r#"{"uri":"/a","method":"GET","headers":{"a b":"x"}}"#, BadCommand::Header),
             (r#"{"uri":"/a","method":"GET","headers":{"a":"x\ny"}}"#, BadCommand::Header),
             (r#"{"uri":"/a","method":"GET","headers":{"a":"x\u0000"}}"#, BadCommand::Header),
             (r#"{"uri":"/a","method":"GET","headers":{"A":"x","a":"y"}}"#, BadCommand::RepeatedHeader),
+            (r#"{"uri":"/a","method":"GET","headers":{"A-b":"x","a_B":"y"}}"#, BadCommand::RepeatedHeader),
             (r#"{"uri":"/a","method":"GET","headers":{"HOST":"x"}}"#, BadCommand::ForbiddenHeader("host")),
+            (
+                r#"{"uri":"/a","method":"GET","headers":{"X_HTTP_Method-Override":"DELETE"}}"#,
+                BadCommand::ForbiddenHeader("x-http-method-override"),
+            ),
+            (
+                r#"{"uri":"/a","method":"GET","headers":{"X_Forwarded_For":"x"}}"#,
+                BadCommand::ForbiddenHeader("x-forwarded-"),
+            ),
             (
                 r#"{"uri":"/a","method":"GET","headers":{"X-Forwarded-For":"x"}}"#,
                 BadCommand::ForbiddenHeader("x-forwarded-"),
@@ -287,9 +332,11 @@ mod tests {
     }
 
     #[test]
-    fn a_response_with_a_forged_header_is_refused() {
+    fn a_response_with_a_forged_header_or_one_twice_is_refused() {
         let forged = vec![("x".to_owned(), "1".to_owned()), ("y".to_owned(), "1\r\nset-cookie: z".to_owned())];
         assert_eq!(Response::new(200, forged, None).unwrap_err(), ResponseError::Header(1));
+        let twice = vec![("X-A".to_owned(), "1".to_owned()), ("x-a".to_owned(), "2".to_owned())];
+        assert_eq!(Response::new(200, twice, None).unwrap_err(), ResponseError::Header(1));
         assert_eq!(Response::new(99, vec![], None).unwrap_err(), ResponseError::StatusCode(99));
         assert_eq!(Response::new(600, vec![], None).unwrap_err(), ResponseError::StatusCode(600));
     }

@@ -6,6 +6,9 @@ use super::VERSION;
 use super::command::Response;
 use super::json::{push_integer, push_string};
 
+/// The header that says of a body that it is base64.
+const TRANSFER_ENCODING: &str = "content-transfer-encoding";
+
 /// How a COMMAND RESPONSE carries status and body. No public copy of the guides shows it, so the default is this
 /// project's choice, and a setting where an application expects something else.
 #[derive(Debug, Clone)]
@@ -69,14 +72,17 @@ pub fn notification_request<'e>(
     out
 }
 
-/// The answer to the COMMAND with this id. A body that is not UTF-8 goes as base64 and says so in a header.
+/// The answer to the COMMAND with this id. A body that is not UTF-8 goes as base64 and says so in a header, whatever the
+/// host says there.
 pub fn command_response(id: &str, response: &Response, format: &ResponseFormat, epoch_seconds: i64) -> String {
     let mut out = envelope(id, "COMMAND", "RESPONSE", epoch_seconds, response.body_bytes() + 256);
     out.push_str("{\"headers\":{");
     let text = response.body.as_deref().map(std::str::from_utf8);
-    let encoding = ("content-transfer-encoding".to_owned(), "base64".to_owned());
-    let extra = matches!(text, Some(Err(_))).then_some(&encoding);
-    for (index, (name, value)) in response.headers.iter().chain(extra).enumerate() {
+    let is_binary = matches!(text, Some(Err(_)));
+    let own = response.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let own = own.filter(|(name, _)| !(is_binary && *name == TRANSFER_ENCODING));
+    let extra = is_binary.then_some((TRANSFER_ENCODING, "base64"));
+    for (index, (name, value)) in own.chain(extra).enumerate() {
         if index > 0 {
             out.push(',');
         }
@@ -149,10 +155,15 @@ mod tests {
         let message = read(&command_response("1", &text, &ResponseFormat::default(), 5));
         assert_eq!(message["payload"]["response"], "{\"a\":\"b\"}");
         assert_eq!(message["payload"]["headers"], json!({"content-type": "application/json"}));
-        let binary = Response::new(200, vec![], Some(vec![0xff, 0x00, 0x01])).unwrap();
+        let headers = vec![("Content-Transfer-Encoding".to_owned(), "8bit".to_owned())];
+        let binary = Response::new(200, headers, Some(vec![0xff, 0x00, 0x01])).unwrap();
         let message = read(&command_response("1", &binary, &ResponseFormat::default(), 5));
         assert_eq!(message["payload"]["response"], "/wAB");
         assert_eq!(message["payload"]["headers"], json!({"content-transfer-encoding": "base64"}));
+        assert_eq!(
+            command_response("1", &binary, &ResponseFormat::default(), 5).matches("transfer-encoding").count(),
+            1
+        );
     }
 
     #[test]

@@ -12,10 +12,13 @@ pub mod notification;
 mod reader;
 mod uri;
 
+pub(crate) use command::is_header_name;
 pub use command::{BadCommand, CommandRequest, Header, MAX_HEADERS, Response, ResponseError};
 pub use decode::{Message, Undecodable, decode};
 pub use encode::{ResponseFormat, command_response, connect_request, error_response, notification_request};
 pub(crate) use json::nests_deeper;
+/// An encoded message, shared and not copied where it is both sent and kept.
+pub use tokio_tungstenite::tungstenite::Utf8Bytes as Text;
 pub use uri::{BadUri, MAX_URI_BYTES, normal_uri};
 
 /// The one version there is.

@@ -45,6 +45,9 @@ pub enum BadUri {
     /// `%00` to `%1f`, or `%7f`.
     #[error("has an encoded control character")]
     EncodedControl,
+    /// `%c0%af`, which a careless decoder takes for a `/`, or any other bytes that are no text.
+    #[error("has encoded bytes that are not UTF-8")]
+    NotUtf8,
 }
 
 /// A table of the bytes that are ASCII letters, digits, or among `others`.
@@ -149,6 +152,9 @@ fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, BadUri> {
             _ => return Err(BadUri::Character),
         };
     }
+    if std::str::from_utf8(&out).is_err() {
+        return Err(BadUri::NotUtf8);
+    }
     Ok(Cow::Owned(out))
 }
 
@@ -208,6 +214,12 @@ mod tests {
             ("/a;x=1/b", BadUri::Parameter),
             ("/a%00", BadUri::EncodedControl),
             ("/a%0d%0ax", BadUri::EncodedControl),
+            ("/a%c0%afb", BadUri::NotUtf8),
+            ("/%c0%ae%c0%ae/a", BadUri::NotUtf8),
+            ("/a%e0%80%af", BadUri::NotUtf8),
+            ("/a%ed%a0%80", BadUri::NotUtf8),
+            ("/a%ff", BadUri::NotUtf8),
+            ("/a%c3", BadUri::NotUtf8),
             ("/a\r\nx: y", BadUri::Character),
             ("/a\0", BadUri::Character),
             ("/a b", BadUri::Character),

@@ -43,7 +43,8 @@ impl KeepAlive {
         Tick::Ping
     }
 
-    pub(super) fn pong(&mut self) {
+    /// A pong came, or could not be looked for.
+    pub(super) fn forgive(&mut self) {
         self.unanswered = 0;
     }
 }
@@ -67,7 +68,7 @@ mod tests {
         let start = Instant::now();
         let mut keep_alive = KeepAlive::new(start, INTERVAL, 1);
         assert_eq!(keep_alive.tick(start + INTERVAL), Tick::Ping);
-        keep_alive.pong();
+        keep_alive.forgive();
         let late = start + INTERVAL * 100;
         assert_eq!(keep_alive.tick(late), Tick::Ping);
         assert_eq!(keep_alive.tick(late), Tick::Nothing);

@@ -173,7 +173,12 @@ impl Session {
 
     /// Takes a pong.
     pub fn pong(&mut self) {
-        self.keep_alive.pong();
+        self.keep_alive.forgive();
+    }
+
+    /// Nothing is read for a reason that is not the peer's: pongs that are missing are not its fault.
+    pub fn not_reading(&mut self) {
+        self.keep_alive.forgive();
     }
 
     /// Does what has become due.

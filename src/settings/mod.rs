@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::dispatch::Policy;
 use crate::error::Error;
-use crate::protocol::ResponseFormat;
+use crate::protocol::{ResponseFormat, is_header_name};
 use crate::secret::Secret;
 pub use table::TABLE;
 
@@ -58,9 +58,12 @@ pub struct Settings {
     pub dispatch_inline: bool,
     pub inline_limit: Duration,
     pub dispatch_max_per_session: usize,
+    pub dispatch_max_held_bytes: usize,
+    pub dispatch_max_waiting_bytes: usize,
     pub dispatch_rate: usize,
     pub max_body_bytes: usize,
     pub max_json_depth: usize,
+    pub forbidden_headers: Vec<String>,
     pub response_format: ResponseFormat,
     pub dispatch_timeout: Duration,
     pub dispatch_threads: usize,
@@ -125,6 +128,8 @@ pub enum Field {
     Path(fn(&mut Settings) -> &mut Option<PathBuf>),
     /// A JSON key: 1 to 64 letters, digits, `_`, `-` or `.`.
     Key(fn(&mut Settings) -> &mut String),
+    /// Names of headers, with commas between them; in lower case.
+    HeaderNames(fn(&mut Settings) -> &mut Vec<String>),
     /// Rules for REST calls.
     Policy(fn(&mut Settings) -> &mut Policy),
     /// `off`, `error`, `warn`, `info` or `debug`.
@@ -162,9 +167,12 @@ impl Default for Settings {
             dispatch_inline: false,
             inline_limit: Duration::ZERO,
             dispatch_max_per_session: 0,
+            dispatch_max_held_bytes: 0,
+            dispatch_max_waiting_bytes: 0,
             dispatch_rate: 0,
             max_body_bytes: 0,
             max_json_depth: 0,
+            forbidden_headers: Vec::new(),
             response_format: ResponseFormat::default(),
             dispatch_timeout: Duration::ZERO,
             dispatch_threads: 0,
@@ -273,6 +281,14 @@ impl Setting {
                     return Err(self.invalid(value, "1 to 64 letters, digits, _, - or ."));
                 }
                 value.clone_into(field(settings));
+            }
+            Field::HeaderNames(field) => {
+                let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
+                let names: Vec<String> = names.map(str::to_ascii_lowercase).collect();
+                if !names.iter().all(|name| is_header_name(name)) {
+                    return Err(self.invalid(value, "names of headers with commas between them"));
+                }
+                *field(settings) = names;
             }
             Field::Policy(field) => {
                 *field(settings) = Policy::parse(value).map_err(|why| Error::InvalidPolicy(why.to_string()))?;

@@ -280,6 +280,20 @@ pub const TABLE: &[Setting] = &[
         meaning: "Requests that one session may have running at the most; over it the peer gets 503.",
     },
     Setting {
+        key: "dispatch.maxHeldBytes",
+        default: "67108864",
+        field: Field::Bytes(0, 64 * 1024 * MIB, |s| &mut s.dispatch_max_held_bytes),
+        meaning: "Requests that the host holds at the most, in bytes and in all sessions together; over it the peer gets 503. \
+                  One alone is always taken.",
+    },
+    Setting {
+        key: "dispatch.maxWaitingBytes",
+        default: "67108864",
+        field: Field::Bytes(0, 64 * 1024 * MIB, |s| &mut s.dispatch_max_waiting_bytes),
+        meaning: "Answers that wait for one session's peer to read them, in bytes; the peer gets 503 in place of an answer over \
+                  it, and the answer itself if it asks again with the same id while it is remembered. One alone always may wait.",
+    },
+    Setting {
         key: "dispatch.maxRate",
         default: "0",
         field: Field::Count(0, 1_000_000, |s| &mut s.dispatch_rate),
@@ -296,6 +310,13 @@ pub const TABLE: &[Setting] = &[
         default: "32",
         field: Field::Count(1, 10_000, |s| &mut s.max_json_depth),
         meaning: "Deepest nesting of objects and arrays in a request body; over it the peer gets 400.",
+    },
+    Setting {
+        key: "dispatch.forbiddenHeaders",
+        default: "",
+        field: Field::HeaderNames(|s| &mut s.forbidden_headers),
+        meaning: "Headers that no request may have, with commas between them, besides those that none may have in any case \
+                  (such as host, x-forwarded-for or x-http-method-override); the peer gets 400.",
     },
     Setting {
         key: "dispatch.inline",

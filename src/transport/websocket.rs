@@ -126,10 +126,10 @@ impl WebSocket {
         self.stream.poll_ready_unpin(cx).map_err(broken)
     }
 
-    pub(crate) fn send_text(&mut self, text: String) -> Result<(), Broken> {
+    pub(crate) fn send_text(&mut self, text: Utf8Bytes) -> Result<(), Broken> {
         debug_assert!(!self.has_fragments());
         if text.len() <= FRAGMENT_BYTES {
-            return self.hand_over(Message::Text(text.into()));
+            return self.hand_over(Message::Text(text));
         }
         self.rest = Bytes::from(text);
         self.fragment(Data::Text)

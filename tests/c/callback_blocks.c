@@ -3,17 +3,20 @@
  * destroy gives up in its time and says TIMEOUT, after which the connector takes no call but another destroy. Then the
  * callback returns and the second destroy succeeds, or it never does and the process just ends.
  *
- *   callback_blocks ENDPOINT_JSON CA_FILE request|event released|stuck
+ *   callback_blocks ENDPOINT_JSON CA_FILE request|event|all released|stuck [OTHER_ENDPOINT_JSON]
  *
- * With "request" the cloud application asks for /block, and in the end, either way, for /finish.
+ * With "request" the cloud application asks for /block, and in the end, as with "event", for /finish. With "all" it asks for
+ * /block as often as there are threads; then pings, notifications and refusals go on in this and another session, and each
+ * cloud application asks once for what the policy refuses.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "counting_host.h"
 
-enum { SHUTDOWN_TIMEOUT_MS = 700, SLACK_MS = 3000 };
+enum { SHUTDOWN_TIMEOUT_MS = 700, SLACK_MS = 3000, THREADS = 2, SESSIONS = 2 };
 
 static struct counter entered = COUNTER_INIT, released = COUNTER_INIT, finished = COUNTER_INIT;
-static bool event_blocks;
+static struct counter refused = COUNTER_INIT;
+static bool event_blocks, all_block;
 
 static void block(struct counting_host *host) {
   counter_raise(&entered);
@@ -43,6 +46,49 @@ static void on_event(const nbwss_event *event, void *user_data) {
   if (event_blocks && event->kind == NBWSS_EVENT_ESTABLISHED) block(user_data);
 }
 
+static void on_audit(const nbwss_audit *record, void *user_data) {
+  (void)user_data;
+  if (record->step == NBWSS_AUDIT_REFUSED) counter_raise(&refused);
+}
+
+/* Milliseconds since the peer was heard that was silent for longest. */
+static int64_t longest_silence(nbwss_connector *connector) {
+  nbwss_endpoints *list = NULL;
+  nbwss_endpoint_info info = NBWSS_ENDPOINT_INFO_INIT;
+  int64_t longest = -1;
+  CHECK_OK(nbwss_endpoint_list(connector, &list));
+  for (size_t i = 0; i < SESSIONS; i++) {
+    CHECK_OK(nbwss_endpoints_get(list, i, &info));
+    CHECK(info.state == NBWSS_CONNECTED && info.last_heard_ms >= 0);
+    if (info.last_heard_ms > longest) longest = info.last_heard_ms;
+  }
+  CHECK_OK(nbwss_endpoints_free(list));
+  return longest;
+}
+
+/* Both peers are heard again after this moment: pings go out, and pongs are read. */
+static void pings_go_on(nbwss_connector *connector) {
+  const struct timespec moment = {0, 20000000};
+  long begin = now_ms();
+  while (longest_silence(connector) >= now_ms() - begin) {
+    CHECK(now_ms() - begin < DEADLINE_MS);
+    nanosleep(&moment, NULL);
+  }
+}
+
+static void all_threads_are_stuck(struct counting_host *host, nbwss_connector *connector) {
+  nbwss_job job = small_job(1);
+  nbwss_stats stats = NBWSS_STATS_INIT;
+  CHECK(counter_reaches(&entered, THREADS));
+  CHECK_OK(nbwss_notify_job(connector, &job, NULL));
+  CHECK(counter_reaches(&host->delivered, SESSIONS));
+  CHECK(counter_reaches(&refused, SESSIONS));
+  pings_go_on(connector);
+  CHECK_OK(nbwss_connector_stats(connector, &stats));
+  CHECK(stats.requests_outstanding == THREADS && stats.calls_refused == SESSIONS && stats.sessions == SESSIONS);
+  counter_raise(&finished);
+}
+
 /* The cloud application acknowledges it, but with the reports stuck nobody was told: that is not drained yet. */
 static void drain_waits_for_reports(nbwss_connector *connector) {
   nbwss_job job = small_job(1);
@@ -56,9 +102,16 @@ int main(int argc, char **argv) {
   static struct counting_host host = COUNTING_HOST_INIT;
   nbwss_connector *connector = NULL;
   nbwss_job job = small_job(2);
-  CHECK(argc == 5);
+  CHECK(argc == 5 || argc == 6);
   event_blocks = strcmp(argv[3], "event") == 0;
+  all_block = strcmp(argv[3], "all") == 0;
   nbwss_options *options = counting_options(&host, argv[2]);
+  if (all_block) {
+    CHECK_OK(nbwss_options_set_int(options, "dispatch.threads", THREADS));
+    CHECK_OK(nbwss_options_set(options, "dispatch.policy", "deny * /denied; allow * /**"));
+    CHECK_OK(nbwss_options_set_int(options, "keepAlive.scheduledRate", 1));
+    CHECK_OK(nbwss_options_on_audit(options, on_audit, NULL, NULL));
+  }
   CHECK_OK(nbwss_options_set_int(options, "shutdown.timeout", SHUTDOWN_TIMEOUT_MS));
   CHECK_OK(nbwss_options_on_event(options, on_event, &host, counting_destructor));
   CHECK_OK(nbwss_options_on_request(options, on_request, &host, counting_destructor));
@@ -66,8 +119,10 @@ int main(int argc, char **argv) {
   CHECK_OK(nbwss_connector_new(options, &connector));
   CHECK_OK(nbwss_options_free(options));
   CHECK_OK(nbwss_endpoint_add_file(connector, argv[1]));
+  if (all_block) CHECK_OK(nbwss_endpoint_add_file(connector, argv[5]));
   CHECK_OK(nbwss_connector_start(connector));
 
+  if (all_block) all_threads_are_stuck(&host, connector);
   CHECK(counter_reaches(&finished, 1));
   CHECK(counter_reaches(&entered, 1));
   if (event_blocks) drain_waits_for_reports(connector);
@@ -83,7 +138,7 @@ int main(int argc, char **argv) {
   CHECK_OK(nbwss_connector_destroy(connector));
   CHECK(counter_value(&host.destructors) == 3);
   /* After a destroy that gave up no further callback is begun, not even for a delivery. */
-  CHECK(counter_value(&host.delivered) == 0 && counter_value(&host.abandoned) == 0);
+  CHECK(counter_value(&host.delivered) == (all_block ? SESSIONS : 0) && counter_value(&host.abandoned) == 0);
   CHECK_STATUS(nbwss_connector_destroy(connector), NBWSS_BAD_HANDLE);
   return 0;
 }

@@ -139,6 +139,9 @@ int main(int argc, char **argv) {
   for (int i = 0; i < ANSWERING; i++) CHECK(pthread_join(answering[i], NULL) == 0);
   CHECK(counter_reaches(&host.finished, 1));
   CHECK_OK(nbwss_connector_drain(host.connector, DEADLINE_MS, NULL));
+  nbwss_stats stats = NBWSS_STATS_INIT;
+  CHECK_OK(nbwss_connector_stats(host.connector, &stats));
+  CHECK(stats.callbacks_blocked == 2 && stats.requests_outstanding == 0);
   CHECK_OK(nbwss_connector_destroy(host.connector));
   CHECK(counter_value(&host.blocks) == host.blocking_calls && host.blocking_calls == 2);
   CHECK(counter_value(&host.counting.established) == 1);

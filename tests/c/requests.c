@@ -1,6 +1,6 @@
 /*
  * Requests and their answers. The cloud application asks for a uri that names what the host is to do with the request:
- * answer it from another thread, twice, too late, never, with a refusal, with a bad header, with bytes that are no text,
+ * answer it from another thread, from two at once, twice, too late, never, with a refusal, with a bad header, with bytes that are no text,
  * with nothing, or call the library in between. What the cloud application then gets is its side's to check.
  *
  *   requests ENDPOINT_JSON CA_FILE     (ends when /finish is asked for)
@@ -51,6 +51,34 @@ static void from_another_thread(struct requests_host *host, nbwss_request *reque
   host->answering_started = true;
 }
 
+struct race {
+  nbwss_request *request;
+  pthread_barrier_t start;
+};
+
+/* Returns whether this thread's answer was the one. */
+static bool run_for_it(struct race *race) {
+  nbwss_response response = plain(200, "by one of two");
+  pthread_barrier_wait(&race->start);
+  nbwss_status status = nbwss_request_respond(race->request, &response);
+  CHECK(status == NBWSS_OK || status == NBWSS_BAD_HANDLE);
+  return status == NBWSS_OK;
+}
+
+static void *other_runner(void *race) { return run_for_it(race) ? race : NULL; }
+
+static void two_at_once(nbwss_request *request) {
+  struct race race = {.request = request};
+  pthread_t other;
+  void *other_won = NULL;
+  CHECK(pthread_barrier_init(&race.start, NULL, 2) == 0);
+  CHECK(pthread_create(&other, NULL, other_runner, &race) == 0);
+  bool won = run_for_it(&race);
+  CHECK(pthread_join(other, &other_won) == 0 && won == (other_won == NULL));
+  CHECK(pthread_barrier_destroy(&race.start) == 0);
+  check_gone(request);
+}
+
 static void twice(nbwss_request *request) {
   nbwss_response response = plain(200, "once");
   CHECK_OK(nbwss_request_respond(request, &response));
@@ -91,6 +119,16 @@ static void bad_header_name(nbwss_request *request) {
 static void bad_header_value(nbwss_request *request) {
   nbwss_header header = {{"x-y", 3}, {"two\r\nlines: 1", 12}};
   bad_header(request, header);
+}
+
+static void same_header_twice(nbwss_request *request) {
+  nbwss_header headers[] = {{{"X-A", 3}, {"1", 1}}, {{"x-a", 3}, {"2", 1}}};
+  nbwss_response response = plain(200, "");
+  response.headers = headers;
+  response.header_count = 2;
+  CHECK_STATUS(nbwss_request_respond(request, &response), NBWSS_INVALID_ARGUMENT);
+  CHECK_ERROR_NAMES("headers[1]");
+  check_gone(request);
 }
 
 static void null_headers(nbwss_request *request) {
@@ -211,7 +249,16 @@ static void reenter(struct requests_host *host, nbwss_request *request) {
   CHECK_OK(nbwss_request_respond(request, &response));
 }
 
+/* What the host made of its requests so far. Ends without an answer are those of exceptions: see throws.cpp. */
+static void check_counts(nbwss_connector *connector) {
+  nbwss_stats stats = NBWSS_STATS_INIT;
+  CHECK_OK(nbwss_connector_stats(connector, &stats));
+  CHECK(stats.calls_expired == 1 && stats.answers_late == 1 && stats.answers_missing == 0);
+  CHECK(stats.requests_outstanding == 2); /* the one that is never answered, and the one that asks for the end */
+}
+
 static void finish(struct requests_host *host, nbwss_request *request) {
+  check_counts(host->connector);
   nbwss_response response = plain(202, "");
   CHECK_OK(nbwss_request_respond(request, &response));
   counter_raise(&host->finished);
@@ -222,9 +269,11 @@ static void on_request(nbwss_request *request, void *user_data) {
     const char *uri;
     void (*act)(nbwss_request *);
   } acts[] = {
+      {"/two-at-once", two_at_once},
       {"/twice", twice},
       {"/bad-header-name", bad_header_name},
       {"/bad-header-value", bad_header_value},
+      {"/same-header-twice", same_header_twice},
       {"/null-headers", null_headers},
       {"/bad-status-code", bad_status_code},
       {"/small-struct", small_struct},

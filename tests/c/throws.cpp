@@ -1,10 +1,10 @@
 /*
  * A host in C++ whose request callback throws: before it has answered, after, and with the request put by for later.
  * Behind nbwss_guard the first and the last are answered with 500 and the other with the answer that it gave; locals are
- * destroyed, the process lives, and the session goes on. Without exceptions (-fno-exceptions) there is no guard, and the
- * same program only answers.
+ * destroyed, the process lives, and the session goes on. Unguarded, the first exception ends the process. Without
+ * exceptions (-fno-exceptions) there is no guard, and the same program only answers.
  *
- *   throws ENDPOINT_JSON CA_FILE     (ends when /finish is asked for)
+ *   throws ENDPOINT_JSON CA_FILE [unguarded]     (ends when /finish is asked for)
  */
 #ifdef __cpp_exceptions
 #include <stdexcept>
@@ -72,11 +72,12 @@ void on_request(nbwss_request *request, void *user_data) {
 int main(int argc, char **argv) {
   static Host host;
   nbwss_connector *connector = nullptr;
-  CHECK(argc == 3);
+  CHECK(argc == 3 || argc == 4);
   CHECK(nbwss_check_compat() == NBWSS_OK);
   nbwss_options *options = counting_options(&host.counting, argv[2]);
 #ifdef __cpp_exceptions
-  CHECK_OK(nbwss_options_on_request(options, nbwss_guard<on_request>, &host, nullptr));
+  nbwss_request_callback callback = argc == 4 ? on_request : nbwss_guard<on_request>;
+  CHECK_OK(nbwss_options_on_request(options, callback, &host, nullptr));
 #else
   CHECK_OK(nbwss_options_on_request(options, on_request, &host, nullptr));
 #endif

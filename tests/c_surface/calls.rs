@@ -1,5 +1,7 @@
 //! Calls that are cancelled, run inline, come again, are over a limit, or throw.
 
+use std::os::unix::process::ExitStatusExt;
+
 use serde_json::json;
 
 use super::trail::*;
@@ -248,6 +250,23 @@ fn throws(compiler: &str, run: Run) {
 fn callbacks_that_throw() {
     throws("g++", Run::Bare);
     throws("clang++", Run::Bare);
+}
+
+/// What the header says of an exception that leaves a callback: the process ends with SIGABRT, and with nothing worse.
+#[test]
+fn a_callback_that_throws_unguarded() {
+    for compiler in ["g++", "clang++"] {
+        let scratch = Scratch::new("unguarded");
+        let program = test_program_in_cpp(&scratch, compiler, &[]);
+        let mut cloud = Cloud::start(&scratch, &[]);
+        let mut command = Command::new(program);
+        command.arg(cloud.endpoint_file()).arg(cloud.ca_file()).arg("unguarded");
+        let program = Program::start("throws", &mut command);
+        cloud.type_line("send GET /before");
+        let end = program.finish();
+        assert_eq!(end.status.signal(), Some(libc::SIGABRT), "{compiler}: {}\n{}", end.status, end.stderr);
+        assert!(end.stdout.is_empty(), "{}", end.stdout);
+    }
 }
 
 #[test]

@@ -151,6 +151,10 @@ fn status(response: &Value) -> u64 {
 fn ask_for_everything(cloud: &mut Cloud) {
     let threaded = cloud.ask("GET", "/another-thread", "");
     assert_eq!((status(&threaded), &threaded["body"]), (200, &Value::from("from another thread")));
+    for _ in 0..50 {
+        let raced = cloud.ask("GET", "/two-at-once", "");
+        assert_eq!((status(&raced), &raced["body"]), (200, &Value::from("by one of two")));
+    }
     let twice = cloud.ask("GET", "/twice", "");
     assert_eq!((status(&twice), &twice["body"]), (200, &Value::from("once")));
 
@@ -164,6 +168,7 @@ fn ask_for_everything(cloud: &mut Cloud) {
     for uri in [
         "/bad-header-name",
         "/bad-header-value",
+        "/same-header-twice",
         "/null-headers",
         "/bad-status-code",
         "/small-struct",
@@ -227,6 +232,36 @@ fn block_one(cloud: &mut Cloud) {
     cloud.type_line("send GET /block");
     served_all_the_same(cloud);
     assert_eq!(status(&cloud.wait_for_response("/block", 1)), 503);
+}
+
+/// Two cloud applications, in groups of their own, while every thread that runs callbacks is stuck: what needs none of them
+/// goes on, in both sessions.
+#[test]
+fn request_callbacks_that_block_all_threads() {
+    let (scratch, beside) = (Scratch::new("all-stuck"), Scratch::new("all-stuck-beside"));
+    let program = test_program(&scratch, "callback_blocks");
+    let mut cloud = Cloud::start(&scratch, &[]);
+    let ca = cloud.ca_file();
+    let certificates = ca.parent().and_then(Path::to_str).expect("the cloud application's directory");
+    let flags = ["--group", "other", "--host-name", "other.example.com", "--cert-from", certificates];
+    let mut other = Cloud::start(&beside, &flags);
+    let mut command = Command::new(program);
+    command.arg(cloud.endpoint_file()).arg(&ca).args(["all", "released"]).arg(other.endpoint_file());
+    let program = Program::start("callback_blocks", &mut command);
+    other.wait_for("connect", 1);
+    for _ in 0..2 {
+        cloud.type_line("send GET /block");
+    }
+    for cloud in [&mut cloud, &mut other] {
+        cloud.await_job(1, "ACTIVE");
+        assert_eq!(status(&cloud.ask("GET", "/denied", "")), 403);
+    }
+    for number in 1..=2 {
+        assert_eq!(status(&cloud.wait_for_response("/block", number)), 503);
+    }
+    program.finish_silently();
+    cloud.finish();
+    other.finish();
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl Audited {
 }
 
 /// Path tricks, and a word of the reason that each is refused for.
-const TRICKS: [(&str, &str); 27] = [
+const TRICKS: [(&str, &str); 30] = [
     ("/read/../a?SECRET", ". or .. segment"),
     ("/read/..", ". or .. segment"),
     ("/./read/a", ". or .. segment"),
@@ -108,6 +108,9 @@ const TRICKS: [(&str, &str); 27] = [
     ("/read/a;SECRET", "path parameter"),
     ("/read\\a?SECRET", "backslash"),
     ("/read/%252e%252e/a", "encoded %"),
+    ("/read%c0%afa?SECRET", "not UTF-8"),
+    ("/read/%C0%AE%c0%ae/a", "not UTF-8"),
+    ("/read/a%ff", "not UTF-8"),
     ("/read/a%00", "encoded control character"),
     ("/read/a%0d%0ax-forged:SECRET", "encoded control character"),
     ("https://cloud.example.com/read/a?SECRET", "must be a path"),
@@ -125,7 +128,7 @@ const TRICKS: [(&str, &str); 27] = [
 ];
 
 /// Headers as JSON texts, and a word of the reason that each is refused for.
-const FORGED: [(&str, &str); 16] = [
+const FORGED: [(&str, &str); 25] = [
     (r#"{"Host":"SECRET"}"#, "host is not for"),
     (r#"{"transfer-encoding":"SECRET"}"#, "transfer-encoding is not for"),
     (r#"{"Content-Length":"7"}"#, "content-length is not for"),
@@ -137,6 +140,15 @@ const FORGED: [(&str, &str); 16] = [
     (r#"{"X-Real-IP":"SECRET"}"#, "x-real-ip is not for"),
     (r#"{"Proxy-Authorization":"SECRET"}"#, "proxy-"),
     (r#"{"via":"SECRET"}"#, "via is not for"),
+    (r#"{"X-HTTP-Method-Override":"DELETE"}"#, "x-http-method-override is not for"),
+    (r#"{"X-HTTP-Method":"DELETE"}"#, "x-http-method is not for"),
+    (r#"{"x-method-override":"DELETE"}"#, "x-method-override is not for"),
+    (r#"{"X-Original-URL":"/SECRET"}"#, "x-original-url is not for"),
+    (r#"{"X-Rewrite-URL":"/SECRET"}"#, "x-rewrite-url is not for"),
+    (r#"{"X_Forwarded_For":"SECRET"}"#, "x-forwarded-"),
+    (r#"{"x_http_method-override":"SECRET"}"#, "x-http-method-override is not for"),
+    (r#"{"Transfer_Encoding":"SECRET"}"#, "transfer-encoding is not for"),
+    (r#"{"x-a":"SECRET","x_a":"SECRET"}"#, "same name twice"),
     (r#"{"x-a":"SECRET","x-a":"SECRET"}"#, "same name twice"),
     (r#"{"X-A":"SECRET","x-b":"","x-a":"SECRET"}"#, "same name twice"),
     (r#"{"x a":"SECRET"}"#, "HTTP does not allow"),
@@ -172,8 +184,6 @@ fn try_everything(cloud: &mut Cloud, trusted: &mut Cloud) {
         audited.allowed(cloud, "GET", uri, normal);
     }
     for (method, uri) in [
-        ("get", "/read/a"),
-        ("Get", "/read/a"),
         ("HEAD", "/read/a"),
         ("DELETE", "/read/a"),
         ("X-FORGED", "/read/a"),
@@ -205,7 +215,7 @@ fn try_everything(cloud: &mut Cloud, trusted: &mut Cloud) {
         let payload = format!(r#"{{"uri":"/read/a?SECRET","method":"GET","headers":{headers},"parameters":"SECRET"}}"#);
         audited.malformed(cloud, &payload, 400, why);
     }
-    for method in ["", "G T", "GET\r\n", "GET /read/a HTTP/1.1", &"A".repeat(33)] {
+    for method in ["", "get", "Get", "G T", "GET\r\n", "GET /read/a HTTP/1.1", &"A".repeat(33)] {
         audited.malformed(cloud, &marked(method, "/read/a"), 400, "method");
     }
     for payload in ["{}", r#"{"uri":"/read/a"}"#, r#"{"uri":"/read/not","uri":"/read/a","method":"GET"}"#] {
@@ -221,8 +231,9 @@ fn try_everything(cloud: &mut Cloud, trusted: &mut Cloud) {
 
     // Replaced: the next call is under the new rules. Not replaced: it is under the old ones.
     const STILL: &str = "allow POST /policy; allow GET /records; allow DELETE /finish";
-    audited.replace(cloud, &format!("deny GET /read/a; allow GET /read/*\nallow GET /new\n{STILL}"), 200);
+    audited.replace(cloud, &format!("deny GET /read/a; allow GET /read/**\nallow GET /new\n{STILL}"), 200);
     audited.refused(cloud, "GET", "/read/a", "/read/a");
+    audited.refused(cloud, "GET", "/read/a/", "/read/a/");
     audited.allowed(cloud, "GET", "/read/b", "/read/b");
     audited.allowed(cloud, "GET", "/new", "/new");
     audited.refused(cloud, "PUT", "/write/a", "/write/a");

@@ -23,6 +23,7 @@ fn setting_row(setting: &Setting) -> String {
         Field::Key(_) => ("key", String::new()),
         Field::Text(_) => ("text", String::new()),
         Field::Secret(_) => ("secret", String::new()),
+        Field::HeaderNames(_) => ("names", String::new()),
         Field::Policy(_) => ("rules", String::new()),
     };
     format!("| `{}` | {kind} | {} | {bounds} | {} |\n", setting.key, setting.default, setting.meaning)

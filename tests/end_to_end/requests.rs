@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
-use std::sync::Barrier;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Barrier, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nbwss::connector::LogLevel;
 use nbwss::protocol::Response;
@@ -226,6 +228,144 @@ fn an_unusable_command_costs_400() {
     }
     assert_eq!(cloud.ask("GET", "/after", "")["statusCode"], 200);
     assert_eq!(backup.host.look(|seen| seen.calls.len()), 1);
+    backup.stop();
+    cloud.finish();
+}
+
+/// One request, for `/stuck`, holds its thread until it is released; all others are answered.
+fn stuck() -> (impl Fn(Request) + Send + Sync + 'static, Sender<()>) {
+    let (release, released) = mpsc::channel();
+    let released = Mutex::new(released);
+    let answer = move |request: Request| {
+        if request.uri() == "/stuck" {
+            released.lock().unwrap().recv_timeout(DEADLINE).expect("released");
+        }
+        ok(request);
+    };
+    (answer, release)
+}
+
+/// The host is stuck with one call, and more wait behind it.
+fn ask_behind_a_stuck_call(cloud: &mut Cloud, backup: &Backup) {
+    cloud.type_line("send GET /stuck");
+    assert_eq!(backup.host.call(1).uri, "/stuck");
+    for number in 1..=3 {
+        cloud.type_line(&format!("send GET /queued/{number}"));
+    }
+}
+
+fn all_queued_get(cloud: &Cloud, status: u64) {
+    for number in 1..=3 {
+        assert_eq!(cloud.wait_for_response(&format!("/queued/{number}"), 1)["statusCode"], status);
+    }
+}
+
+fn uris_called(backup: &Backup) -> Vec<String> {
+    backup.host.look(|seen| seen.calls.iter().map(|call| call.uri.clone()).collect())
+}
+
+/// The peer has its 504 and may have asked again under another id: what waited for a thread is not done any more.
+#[test]
+fn calls_whose_deadline_passes_while_they_wait_do_not_reach_the_host() {
+    let scratch = Scratch::new("waited");
+    let mut cloud = Cloud::start(&scratch, &[]);
+    let (answer, release) = stuck();
+    let settings = [("dispatch.threads", "1"), ("dispatch.timeout", "300")];
+    let backup = Backup::connected(&cloud, &settings, answer);
+    ask_behind_a_stuck_call(&mut cloud, &backup);
+    all_queued_get(&cloud, 504);
+    release.send(()).unwrap();
+    assert_eq!(cloud.ask("GET", "/after", "")["statusCode"], 200);
+    assert_eq!(uris_called(&backup), ["/stuck", "/after"]);
+    let calls = backup.connector.stats().expect("numbers").calls;
+    assert_eq!((calls.expired, calls.late, calls.missing), (4, 1, 0));
+    backup.stop();
+    cloud.finish();
+}
+
+/// The end of the connector has answered them with 503.
+#[test]
+fn calls_that_wait_when_destroy_begins_do_not_reach_the_host() {
+    let scratch = Scratch::new("destroyed");
+    let mut cloud = Cloud::start(&scratch, &[]);
+    let (answer, release) = stuck();
+    let backup = Backup::connected(&cloud, &[("dispatch.threads", "1")], answer);
+    ask_behind_a_stuck_call(&mut cloud, &backup);
+    // As the fourth is allowed, all are.
+    until("four calls", || backup.connector.stats().expect("numbers").calls.allowed == 4);
+    thread::scope(|scope| {
+        let destroyed = scope.spawn(|| backup.connector.destroy());
+        all_queued_get(&cloud, 503);
+        release.send(()).unwrap();
+        destroyed.join().unwrap().expect("in time");
+    });
+    assert_eq!(uris_called(&backup), ["/stuck"]);
+    cloud.finish();
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Where nobody polls, nobody is called; and who polls at last is called for what somebody still waits for.
+#[test]
+fn calls_that_waited_too_long_to_be_polled_do_not_reach_the_host() {
+    let scratch = Scratch::new("unpolled");
+    let mut cloud = Cloud::start(&scratch, &[]);
+    let backup = Backup::beside(&cloud, &[("callbacks.poll", "true"), ("dispatch.timeout", "300")], ok);
+    let poll_until = |what: &str, found: &dyn Fn() -> bool| {
+        until(what, || {
+            backup.connector.poll(Duration::from_millis(100)).expect("it polls");
+            found()
+        });
+    };
+    backup.connector.start().expect("it starts");
+    cloud.wait_for("connect", 1);
+    for number in 1..=3 {
+        cloud.type_line(&format!("send GET /queued/{number}"));
+    }
+    all_queued_get(&cloud, 504);
+    cloud.type_line("send GET /after");
+    poll_until("a call", &|| !uris_called(&backup).is_empty());
+    assert_eq!(cloud.wait_for_response("/after", 1)["statusCode"], 200);
+    assert_eq!(uris_called(&backup), ["/after"]);
+    cloud.type_line("send GET /last");
+    until("the last call", || backup.connector.stats().expect("numbers").calls.allowed == 5);
+    backup.connector.destroy().expect("in time");
+    let last = cloud.wait_for_response("/last", 1)["statusCode"].clone();
+    assert!(last == 503 || last == 504, "{last}");
+    assert_eq!(uris_called(&backup), ["/after"], "destroy runs callbacks, and this one is not wanted");
+    cloud.finish();
+}
+
+/// The log says what becomes of calls, with neither query nor body, and with no line or token of the peer's making.
+#[test]
+fn the_log_has_each_call_and_no_secret() {
+    let scratch = Scratch::new("logged");
+    let mut cloud = Cloud::start(&scratch, &[]);
+    let details: Value = serde_json::from_slice(&std::fs::read(cloud.endpoint_file()).unwrap()).unwrap();
+    let token = details["token"].as_str().expect("a token");
+    let backup = Backup::connected(&cloud, &[("dispatch.policy", "allow POST /open")], ok);
+    let call = |method: &str, uri: &str| {
+        json!({ "method": method, "uri": uri, "headers": { "x-a": "SECRET" }, "parameters": "SECRET" }).to_string()
+    };
+    cloud.command("odd\\nid", &call("GET", "/closed?SECRET"));
+    cloud.wait_for_answer("odd\nid", 1);
+    cloud.command(token, &call("POST", "/open?SECRET"));
+    cloud.ask_as("bad", &call("GET", "/../SECRET"));
+    let refused = backup.host.logged("refused by the policy");
+    assert!(refused.text.starts_with("call odd\u{fffd}id refused") && refused.text.ends_with(": GET /closed"));
+    assert_eq!(refused.level, LogLevel::Info);
+    assert_eq!(backup.host.logged("call bad malformed").level, LogLevel::Info);
+    let answered = backup.host.logged("call [token] answered with 200");
+    assert!(answered.level == LogLevel::Debug && answered.text.ends_with(": POST /open"), "{answered:?}");
+    backup.host.look(|seen| {
+        assert!(seen.log.iter().all(|line| !line.text.contains("SECRET") && !line.text.contains(token)));
+    });
     backup.stop();
     cloud.finish();
 }

@@ -59,9 +59,9 @@ const INTRODUCTION: &str = r#"/**
  * With the setting `callbacks.poll` those of the first rows, down to on_log, run on the host's thread that calls
  * nbwss_connector_poll, _drain, _wait or _destroy, and there are no nbwss-call-N and nbwss-report threads.
  *
- * A callback must return: it must not throw (C++: see nbwss_guard at the end), longjmp or end its thread. No lock
- * of the library is held during one. Functions that wait for others, called from a callback, return
- * `NBWSS_ILLEGAL_STATE` at once.
+ * A callback must return: it must not throw, longjmp or end its thread. A C++ exception that leaves one ends the process
+ * with SIGABRT (see nbwss_guard at the end). No lock of the library is held during a callback. Functions that wait for
+ * others, called from one, return `NBWSS_ILLEGAL_STATE` at once.
  *
  * The library installs no signal handlers (its threads block all signals), raises no SIGPIPE, writes nothing
  * to standard output or error, reads no environment variables (but those of a proxy, with the setting
@@ -76,7 +76,7 @@ const TRAILER: &str = r#"
 /** What a struct of this name starts from. */
 #define NBWSS_STR_INIT { NULL, 0 }
 #define NBWSS_DRAINED_INIT { sizeof(nbwss_drained), 0, 0, 0 }
-#define NBWSS_STATS_INIT { sizeof(nbwss_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define NBWSS_STATS_INIT { sizeof(nbwss_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define NBWSS_GROUP_COUNTS_INIT { sizeof(nbwss_group_counts), 0, 0, 0, 0, 0, 0, 0, 0 }
 #define NBWSS_HEALTH_INIT { sizeof(nbwss_health), 0, 0, 0, 0, 0 }
 #define NBWSS_TLS_INIT \

@@ -1,7 +1,43 @@
 //! What must hold for anything a peer may send: shared by the property tests and the fuzz target.
+#![allow(dead_code)] // the fuzz target uses a part
+
+use std::collections::HashSet;
 
 use nbwss::dispatch::Policy;
 use nbwss::protocol::{CommandRequest, Message, decode, normal_uri};
+
+/// The policy that tricks are tried on.
+pub const POLICY: &str = "deny * /secret/**; allow * /**";
+
+/// Names that no header may have that reaches a host, with any `-` as it is or as `_`.
+pub const FORBIDDEN: [&str; 21] = [
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
+
+/// Whether a message is a REST call that may reach the host.
+pub fn is_let_through(text: &str) -> bool {
+    matches!(decode(text), Ok(Message::Command { request: Ok(_), .. }))
+}
 
 /// Decodes any bytes as a message. It may be refused, but what is let through must be safe to hand to a host.
 pub fn message(bytes: &[u8]) {
@@ -21,12 +57,17 @@ pub fn message(bytes: &[u8]) {
 
 fn command(request: &CommandRequest<'_>) {
     uri_in_normal_form(&request.uri);
-    assert!(!request.method.is_empty() && request.method.bytes().all(|b| b.is_ascii_graphic()));
+    let in_capitals = |b: u8| b.is_ascii_graphic() && !b.is_ascii_lowercase();
+    assert!(!request.method.is_empty() && request.method.bytes().all(in_capitals));
     assert!(request.headers.len() <= 100);
+    let mut names = HashSet::new();
     for (name, value) in &request.headers {
         assert!(!name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b':'), "{name:?}");
         assert!(!value.contains(['\r', '\n', '\0']), "{value:?}");
-        assert!(!name.eq_ignore_ascii_case("host") && !name.eq_ignore_ascii_case("transfer-encoding"));
+        let folded = name.to_ascii_lowercase().replace('_', "-");
+        assert!(!FORBIDDEN.contains(&folded.as_str()), "{name:?}");
+        assert!(!folded.starts_with("proxy-") && !folded.starts_with("x-forwarded-"), "{name:?}");
+        assert!(names.insert(folded), "{name:?} twice");
     }
 }
 
@@ -38,7 +79,7 @@ pub fn uri(text: &str) {
         uri_in_normal_form(normal);
         assert_eq!(normal_uri(normal).as_ref(), Ok(normal), "{text:?}");
     }
-    let policy = Policy::parse("deny * /secret/**; allow * /**").expect("valid rules");
+    let policy = Policy::parse(POLICY).expect("valid rules");
     if most_gullible_server(text).starts_with("secret") {
         let allowed = normal.is_ok_and(|normal| policy.allows("g", "GET", &normal));
         assert!(!allowed, "{text:?} gets past the policy");
@@ -50,6 +91,7 @@ fn uri_in_normal_form(uri: &str) {
     let path = uri.split('?').next().unwrap_or_default();
     assert!(!path.contains("//") && !path.contains(['\\', ';', '#']), "{uri:?}");
     assert!(path.split('/').all(|segment| segment != "." && segment != ".."), "{uri:?}");
+    assert!(std::str::from_utf8(&percent_decoded(path.as_bytes())).is_ok(), "{uri:?} is no text");
     let upper = path.to_ascii_uppercase();
     for forbidden in ["%2F", "%5C", "%25", "%00", "%0D", "%0A", "%2E"] {
         assert!(!upper.contains(forbidden), "{uri:?} has {forbidden}");
@@ -57,12 +99,13 @@ fn uri_in_normal_form(uri: &str) {
 }
 
 /// The first segment as a server would see it that does everything that some servers do: decodes as often as it
-/// can, takes backslashes for slashes, drops parameters and empty segments, and resolves dots.
+/// can, overlong forms of UTF-8 included, takes backslashes for slashes, drops parameters and empty segments, and
+/// resolves dots.
 fn most_gullible_server(text: &str) -> String {
     let path = text.split(['?', '#']).next().unwrap_or_default();
     let mut bytes = path.as_bytes().to_vec();
     for _ in 0..8 {
-        bytes = percent_decoded(&bytes);
+        bytes = overlong_decoded(&percent_decoded(&bytes));
     }
     let path = String::from_utf8_lossy(&bytes).replace('\\', "/");
     let mut segments: Vec<&str> = Vec::new();
@@ -94,4 +137,27 @@ fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+/// Characters of ASCII that are spelt with two or three bytes, as one byte.
+fn overlong_decoded(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    loop {
+        rest = match rest {
+            [first @ 0xc0..=0xc1, second @ 0x80..=0xbf, tail @ ..] => {
+                out.push((first & 1) << 6 | (second & 0x3f));
+                tail
+            }
+            [0xe0, second @ 0x80..=0x81, third @ 0x80..=0xbf, tail @ ..] => {
+                out.push((second & 1) << 6 | (third & 0x3f));
+                tail
+            }
+            [byte, tail @ ..] => {
+                out.push(*byte);
+                tail
+            }
+            [] => return out,
+        };
+    }
 }
