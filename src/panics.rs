@@ -17,14 +17,19 @@ pub(crate) fn install_hook() {
     INSTALLED.call_once(|| {
         panic::set_hook(Box::new(|info| {
             let text = info.to_string();
-            LAST.with(|last| *last.borrow_mut() = Some(text));
+            LAST.set(Some(text));
         }));
     });
 }
 
-/// What the last panic on this thread said, falling back on its payload where the hook is not ours.
+/// What the last panic on this thread said, where the hook is ours.
+pub(crate) fn last() -> Option<String> {
+    LAST.take()
+}
+
+/// The same, falling back on the panic's payload where the hook is not ours.
 pub(crate) fn text_of(payload: &(dyn Any + Send)) -> String {
-    LAST.with(|last| last.borrow_mut().take()).unwrap_or_else(|| {
+    last().unwrap_or_else(|| {
         payload
             .downcast_ref::<&str>()
             .map(|text| (*text).to_owned())

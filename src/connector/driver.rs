@@ -32,7 +32,8 @@ use crate::transport::{Broken, ConnectError, Incoming, Trace, Trust, WebSocket, 
 const READ_BUDGET: usize = 256;
 /// Messages read before it is asked again whether there is room for more answers.
 const READ_STEP: usize = 16;
-/// How long a closing session may take: the last answers, the close frame, and the peer's.
+/// How long a closing session may take: the last answers, the close frame, and the peer's. Of a short `shutdown.timeout`
+/// at most half.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An attempt's bookkeeping. However its task ends, the supervisor and the host are told when this is dropped.
@@ -420,6 +421,7 @@ impl Driver<'_> {
         if code.is_none() && !matches!(end, End::PeerClosed { .. }) {
             return;
         }
+        let patience = CLOSE_TIMEOUT.min(self.attempt.shared.settings.shutdown_timeout / 2);
         let closing = poll_fn(|cx| {
             while let Poll::Ready(Ok(())) = self.socket.poll_ready(cx) {
                 let sent = if self.socket.has_fragments() {
@@ -447,7 +449,7 @@ impl Driver<'_> {
             if matches!(flushed, Poll::Ready(Err(_))) { Poll::Ready(()) } else { Poll::Pending }
         });
         // A peer that does not answer the close frame in time is left without it.
-        let _ = timeout(CLOSE_TIMEOUT, closing).await;
+        let _ = timeout(patience, closing).await;
     }
 }
 

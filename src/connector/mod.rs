@@ -55,7 +55,8 @@ use shared::{Kept, Shared, Ways};
 use sync::{Latch, OurThread, after, lock, on_our_thread};
 use writer::Writer;
 
-/// A name resolution that hangs in the operating system is left behind after this long.
+/// A name resolution that hangs in the operating system is left behind after this long. Of a short `shutdown.timeout` at
+/// most a quarter.
 const RESOLVER_GRACE: Duration = Duration::from_millis(100);
 
 /// Calls that may hang at the same time in the operating system or the host: name resolutions, dial callbacks, and reading
@@ -367,8 +368,9 @@ fn io_thread(runtime: tokio::runtime::Runtime, shared: &Arc<Shared>, runner: Run
     if let Err(payload) = ran {
         shared.breaks(panics::text_of(&*payload));
     }
+    let grace = RESOLVER_GRACE.min(shared.settings.shutdown_timeout / 4);
     // A runtime that panicked itself, and not in one of its tasks, may do so again over what it left undone.
-    let _ = catch_unwind(AssertUnwindSafe(|| runtime.shutdown_timeout(RESOLVER_GRACE)));
+    let _ = catch_unwind(AssertUnwindSafe(|| runtime.shutdown_timeout(grace)));
     shared.sessions_ended();
 }
 

@@ -1,5 +1,6 @@
 //! Where the host polls (`callbacks.poll`): its threads run the callbacks, one thread at a time, when it says so.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -81,11 +82,17 @@ impl Connector {
         let host = turns.take()?;
         let ours = OurThread::enter();
         self.shared.reports.bell().silence();
-        let ran = calls::turn(&self.shared, &*host) + reports::turn(&self.shared, &*host);
+        let ran =
+            catch_unwind(AssertUnwindSafe(|| calls::turn(&self.shared, &*host) + reports::turn(&self.shared, &*host)));
         drop(ours);
+        // A bug of ours in this turn must not keep the others from theirs.
         *lock(&turns.0) = Side::Free(host);
+        if self.shared.reports.is_closed() {
+            // For whoever ends the connector and waits for this turn: nothing else rings any more.
+            self.shared.reports.bell().ring();
+        }
         self.shared.reports.bell().pass_on();
-        Some(ran)
+        Some(ran.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 
     /// As [`sync::wait_until`]; where the host polls, this thread meanwhile runs callbacks: what it waits for may need

@@ -1,10 +1,11 @@
 //! What every export runs in: nothing unwinds into C, and a forked child touches nothing.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::last_error;
 use super::status::nbwss_status;
+use super::{handle, last_error};
 use crate::error::Error;
 use crate::panics;
 
@@ -12,8 +13,7 @@ static FORKED: AtomicBool = AtomicBool::new(false);
 
 /// Runs an export's body.
 pub(super) fn call(body: impl FnOnce() -> Result<(), Error>) -> nbwss_status {
-    let result =
-        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| Err(Error::Panic(panics::text_of(&*payload))));
+    let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| Err(contained(&*payload)));
     match result {
         Ok(()) => nbwss_status::NBWSS_OK,
         Err(error) => {
@@ -21,6 +21,14 @@ pub(super) fn call(body: impl FnOnce() -> Result<(), Error>) -> nbwss_status {
             nbwss_status::from(&error)
         }
     }
+}
+
+/// A panic of ours, as the caller and the hosts' logs are told of it.
+fn contained(payload: &(dyn Any + Send)) -> Error {
+    let text = panics::text_of(payload);
+    // Whatever is broken may be so again.
+    let _ = catch_unwind(|| handle::for_each_connector(|connector| connector.log_panic(&text)));
+    Error::Panic(text)
 }
 
 /// Refuses a forked child. Asked before a handle is looked at: there the locks may be held for ever by

@@ -82,6 +82,15 @@ pub(super) fn get<C: Opaque>(handle: *const C) -> Result<Arc<C::Object>, Error> 
     table.get(key).and_then(C::unpack).cloned().ok_or(Error::BadHandle(C::NAME))
 }
 
+/// Does something with every connector there is, under the table's lock.
+pub(super) fn for_each_connector(work: impl Fn(&Connector)) {
+    for object in TABLE.read().unwrap_or_else(PoisonError::into_inner).values() {
+        if let Object::Connector(connector) = object {
+            work(connector);
+        }
+    }
+}
+
 /// Takes the object back: the handle is dead from now on.
 pub(super) fn take<C: Opaque>(handle: *const C) -> Result<Arc<C::Object>, Error> {
     let key = key(handle)?;

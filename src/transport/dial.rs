@@ -148,7 +148,7 @@ async fn by_host(dial: Arc<dyn HostDial>, host: &str, port: u16, limit: Duration
     let failed = |why: String| ConnectError::HostDial { target: authority::join(host, port), why };
     let name = host.to_owned();
     let dialled = blocking(move || dial.dial(&name, port, limit)).await;
-    let socket = dialled.unwrap_or_else(|_| Err("it did not come to its end".to_owned())).map_err(failed)?;
+    let socket = dialled.unwrap_or_else(|error| Err(error.to_string())).map_err(failed)?;
     QuietStream::try_from(socket).map_err(|error| failed(format!("the socket cannot be used: {error}")))
 }
 

@@ -43,7 +43,7 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError>
     }
     let name = host.to_owned();
     let look_up = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
-    let found: io::Result<Vec<SocketAddr>> = blocking(look_up).await.unwrap_or_else(|error| Err(error.into()));
+    let found: io::Result<Vec<SocketAddr>> = blocking(look_up).await.and_then(|found| found);
     let addresses = found.map_err(failed)?;
     if addresses.is_empty() {
         return Err(ConnectError::NoAddress { host: host.to_owned() });
