@@ -7,18 +7,21 @@ mod certs;
 mod recorder;
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use certs::Certificates;
 use futures_util::{SinkExt, StreamExt};
-use nbwss::EventKind;
+use nbwss::{Connector, EventKind, Host, Request, Settings, Wants};
 use recorder::{Backup, ok, respond};
 use support::{Cloud, Scratch};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
@@ -88,56 +91,35 @@ fn who_waits_costs_nothing() {
     assert!(after <= before + 1, "woken {} times", after - before);
 }
 
-/// Ten thousand calls at once, and room for eight: all are answered, most with 503, and memory stays flat.
-#[test]
-fn ten_thousand_calls_at_once_are_all_answered_in_little_memory() {
-    const CALLS: usize = 10_000;
-    let _alone = ALONE.lock();
-    let scratch = Scratch::new("flood");
-    let mut cloud = Cloud::start(&scratch, &[]);
-    let limits = [("dispatch.maxOutstanding", "8"), ("dispatch.maxPerSession", "8"), ("log.level", "warn")];
-    let backup = Backup::new(Some(&cloud.ca_file()), &limits, ok);
-    backup.connector.add_endpoints_file(&cloud.endpoint_file()).unwrap();
-    backup.connector.start().unwrap();
-    cloud.ask("GET", "/before", "");
-    let before = resident();
-    cloud.type_line(&format!("flood {CALLS} GET /netbackup/flood"));
-    let statuses = cloud.wait_until("all answers", |events| {
-        let responses = events.iter().filter(|e| e["event"] == "response" && e["uri"] == "/netbackup/flood");
-        let mut statuses = BTreeMap::new();
-        responses.for_each(|response| *statuses.entry(response["statusCode"].as_u64()).or_insert(0) += 1);
-        (statuses.values().sum::<usize>() == CALLS).then_some(statuses)
-    });
-    let grown = resident().saturating_sub(before);
-    // The test itself keeps each answer's event, some 2 KiB as a tree of JSON values.
-    assert!(grown < 64 << 20, "{grown} bytes more than before");
-    assert!(statuses.keys().all(|status| matches!(status, Some(200 | 503))), "{statuses:?}");
-    assert!(statuses.get(&Some(200)).is_some_and(|answered| *answered >= 8), "{statuses:?}");
-    backup.connector.destroy().unwrap();
-    cloud.finish();
+/// A cloud application of few words: one session, and what it does there is the test's.
+struct Peer {
+    listener: TcpListener,
+    tls: TlsAcceptor,
 }
 
-/// A peer that does not read for a while has a large answer half received; a ping that has become due meanwhile
-/// comes before the answer's end, and the answer comes whole, without several copies of it in memory.
-#[test]
-fn a_ping_passes_an_answer_of_64_mebibytes() {
-    const ANSWER_BYTES: usize = 64 << 20;
-    let _alone = ALONE.lock();
-    let scratch = Scratch::new("large");
-    let certificates = Certificates::generate(&[]).expect("certificates");
-    fs::write(scratch.join("ca.pem"), &certificates.ca_pem).unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(certificates.chain, certificates.key)
-        .unwrap();
-    let peer = runtime.spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
+impl Peer {
+    /// Its authority goes into `ca.pem`, before others.
+    fn new(runtime: &Runtime, scratch: &Scratch, other_authorities: &[u8]) -> Peer {
+        let certificates = Certificates::generate(&[]).expect("certificates");
+        fs::write(scratch.join("ca.pem"), [certificates.ca_pem.as_bytes(), other_authorities].concat()).unwrap();
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let config = rustls::ServerConfig::builder_with_provider(provider.into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(certificates.chain, certificates.key)
+            .unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        Peer { listener, tls: TlsAcceptor::from(Arc::new(config)) }
+    }
+
+    fn endpoint(&self) -> String {
+        let port = self.listener.local_addr().unwrap().port();
+        format!(r#"{{"token":"token","priority":1,"groupId":"g","hostName":"h","url":"wss://localhost:{port}/nbwss"}}"#)
+    }
+
+    async fn session(&self) -> WebSocketStream<TlsStream<TcpStream>> {
+        let stream = self.tls.accept(self.listener.accept().await.unwrap().0).await.unwrap();
         let limits = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         let mut socket = tokio_tungstenite::accept_async_with_config(stream, Some(limits)).await.unwrap();
         let connect: serde_json::Value =
@@ -147,13 +129,105 @@ fn a_ping_passes_an_answer_of_64_mebibytes() {
             connect["id"]
         );
         socket.send(Message::text(valid)).await.unwrap();
-        let command = r#"{"version":"1.0","id":"1","type":"COMMAND","subType":"REQUEST","payload":{"uri":"/large","method":"GET"}}"#;
-        socket.send(Message::text(command)).await.unwrap();
+        socket
+    }
+}
+
+/// A host that keeps nothing of what it is told.
+struct Forgetful;
+
+impl Host for Forgetful {
+    fn on_request(&self, request: Request) {
+        ok(request);
+    }
+
+    fn wants(&self) -> Wants {
+        Wants::default()
+    }
+}
+
+fn command(id: &str, uri: &str) -> String {
+    format!(
+        r#"{{"version":"1.0","id":"{id}","type":"COMMAND","subType":"REQUEST","payload":{{"uri":"{uri}","method":"GET"}}}}"#
+    )
+}
+
+/// Ten thousand calls at once, and room for eight: all are answered, most with 503, and memory stays flat.
+#[test]
+fn ten_thousand_calls_at_once_are_all_answered_in_little_memory() {
+    const CALLS: usize = 10_000;
+    let _alone = ALONE.lock();
+    let scratch = Scratch::new("flood");
+    let runtime = Runtime::new().unwrap();
+    let peer = Peer::new(&runtime, &scratch, &[]);
+    let mut settings = Settings::default();
+    for (key, value) in [
+        ("tls.caFile", scratch.join("ca.pem").to_str().unwrap()),
+        ("dispatch.policy", "allow * /**"),
+        ("dispatch.maxOutstanding", "8"),
+        ("dispatch.maxPerSession", "8"),
+        ("dispatch.rememberedCount", "8"),
+    ] {
+        settings.set(key, value).unwrap();
+    }
+    let connector = Connector::new(settings, Arc::new(Forgetful)).unwrap();
+    connector.add_endpoints_json(&peer.endpoint()).unwrap();
+    connector.start().unwrap();
+    let after = runtime.block_on(async {
+        let (mut send, mut receive) = peer.session().await.split();
+        let mut after = Vec::new();
+        // The first flood makes room that is kept; the others have to do with it.
+        for round in 0..4 {
+            let flood = async {
+                for call in 0..CALLS {
+                    send.feed(Message::text(command(&format!("{round}-{call}"), "/flood"))).await.unwrap();
+                }
+                send.flush().await.unwrap();
+            };
+            let answers = async {
+                let mut taken = 0;
+                for _ in 0..CALLS {
+                    let answer = receive.next().await.unwrap().unwrap();
+                    let is_taken = answer.to_text().unwrap().contains("\"statusCode\":200");
+                    assert!(is_taken || answer.to_text().unwrap().contains("\"statusCode\":503"), "{answer}");
+                    taken += usize::from(is_taken);
+                }
+                assert!(taken >= 8, "{taken}");
+            };
+            futures_util::future::join(flood, answers).await;
+            after.push(resident());
+        }
+        after
+    });
+    let grown = after[3].saturating_sub(after[0]);
+    assert!(grown < 2 << 20, "{grown} bytes more for three floods after the first: {after:?}");
+    connector.destroy().unwrap();
+}
+
+/// A peer that does not read for a while has a large answer half received; a ping that has become due meanwhile
+/// comes before the answer's end, and the answer comes whole, without several copies of it in memory. Another session's
+/// calls are answered meanwhile, and its pings go out.
+#[test]
+fn a_ping_passes_an_answer_of_64_mebibytes() {
+    const ANSWER_BYTES: usize = 64 << 20;
+    let _alone = ALONE.lock();
+    let scratch = Scratch::new("large");
+    let beside = Scratch::new("large-beside");
+    let mut other = Cloud::start(&beside, &["--group", "other"]);
+    let runtime = Runtime::new().unwrap();
+    let peer = Peer::new(&runtime, &scratch, &fs::read(other.ca_file()).unwrap());
+    let is_reading = Arc::new(AtomicBool::new(false));
+    let reads = is_reading.clone();
+    let endpoint = peer.endpoint();
+    let received = runtime.spawn(async move {
+        let mut socket = peer.session().await;
+        socket.send(Message::text(command("1", "/large"))).await.unwrap();
         // Long enough for a ping and a resending to become due while the answer fills every buffer on the way.
         tokio::time::sleep(Duration::from_millis(700)).await;
         let before = io_thread_seconds();
         tokio::time::sleep(Duration::from_millis(1500)).await;
         let busy = io_thread_seconds() - before;
+        reads.store(true, Ordering::SeqCst);
         let mut pings = 0;
         loop {
             match socket.next().await.unwrap().unwrap() {
@@ -167,16 +241,23 @@ fn a_ping_passes_an_answer_of_64_mebibytes() {
     });
     let settings =
         [("keepAlive.scheduledRate", "1"), ("keepAlive.maxPongMissAllowed", "10"), ("notification.scheduledRate", "1")];
-    let answer = |request| respond(&request, 200, &[], Some(vec![b'x'; ANSWER_BYTES]));
+    let answer = |request: Request| match request.uri() {
+        "/large" => respond(&request, 200, &[], Some(vec![b'x'; ANSWER_BYTES])),
+        _ => ok(request),
+    };
     let before = resident();
     let backup = Backup::new(Some(&scratch.join("ca.pem")), &settings, answer);
-    let endpoint = format!(
-        r#"{{"token":"token","priority":1,"groupId":"g","hostName":"h","url":"wss://localhost:{port}/nbwss"}}"#
-    );
     backup.connector.add_endpoints_json(&endpoint).unwrap();
     backup.connector.notify_job(&recorder::job(1)).unwrap();
+    backup.connector.add_endpoints_file(&other.endpoint_file()).unwrap();
     backup.connector.start().unwrap();
-    let (pings, bytes, ok, busy) = runtime.block_on(peer).unwrap();
+    backup.host.wait_until("the call", |seen| seen.calls.iter().any(|call| call.uri == "/large").then_some(()));
+    for _ in 0..10 {
+        assert_eq!(other.ask("GET", "/small", "")["statusCode"], 200);
+    }
+    other.wait_for("ping", 1);
+    assert!(!is_reading.load(Ordering::SeqCst), "the other session waited for the answer's end");
+    let (pings, bytes, ok, busy) = runtime.block_on(received).unwrap();
     assert!(busy < 0.5, "the I/O thread was busy for {busy} s of 1.5 s in which it could do nothing");
     assert!(ok && bytes > ANSWER_BYTES, "{bytes}");
     assert!(pings > 0, "the ping waited for the end of the answer");
