@@ -1,4 +1,4 @@
-//! The header is the manual: Doxygen finds everything described, and each function and type has a manual page.
+//! The headers are the manual: Doxygen finds everything described, and each function and type has a manual page.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,7 +33,9 @@ fn doxygen_has_nothing_to_warn_of() {
         .unwrap_or_else(|error| panic!("doxygen: {error} (make deps installs it)"));
     doxygen.stdin.take().expect("piped").write_all(settings.as_bytes()).unwrap();
     is_silent("doxygen", &doxygen.wait_with_output().unwrap());
-    assert!(scratch.join("html/nbwss_8h.html").exists(), "doxygen read no header");
+    for page in ["html/nbwss_8h.html", "html/nbwss_8hpp.html"] {
+        assert!(scratch.join(page).exists(), "doxygen did not read the headers");
+    }
 }
 
 /// Functions, with their twins, and types: whatever the header's code calls `nbwss_`, but for a template of C++.
