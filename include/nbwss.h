@@ -38,9 +38,9 @@
  * With the setting `callbacks.poll` those of the first rows, down to on_log, run on the host's thread that calls
  * nbwss_connector_poll, _drain, _wait or _destroy, and there are no nbwss-call-N and nbwss-report threads.
  *
- * A callback must return: it must not throw (C++: see nbwss_guard at the end), longjmp or end its thread. No lock
- * of the library is held during one. Functions that wait for others, called from a callback, return
- * `NBWSS_ILLEGAL_STATE` at once.
+ * A callback must return: it must not throw, longjmp or end its thread. A C++ exception that leaves one ends the process
+ * with SIGABRT (see nbwss_guard at the end). No lock of the library is held during a callback. Functions that wait for
+ * others, called from one, return `NBWSS_ILLEGAL_STATE` at once.
  *
  * The library installs no signal handlers (its threads block all signals), raises no SIGPIPE, writes nothing
  * to standard output or error, reads no environment variables (but those of a proxy, with the setting
@@ -485,7 +485,7 @@ typedef struct nbwss_audit {
   struct nbwss_str host_name;
   /// Its server group.
   struct nbwss_str group_id;
-  /// The request's id.
+  /// The request's id: the cloud application's text as it was sent, of at most 128 bytes, control characters included.
   struct nbwss_str id;
   /// HTTP method; empty where the call could not be read.
   struct nbwss_str method;
@@ -583,6 +583,8 @@ typedef struct nbwss_stats {
   uint64_t callbacks_blocked;
   /// All notifications with a smaller sequence number are safe in `outbox.store.path`; 0 without one.
   uint64_t notifications_stored_before;
+  /// Requests that the host holds at this moment, answered for it or not: what `dispatch.maxOutstanding` counts.
+  uint64_t requests_outstanding;
 } nbwss_stats;
 
 /// How the server groups are connected. Start from `NBWSS_HEALTH_INIT`.
@@ -830,7 +832,7 @@ typedef struct nbwss_response {
   size_t struct_size;
   /// HTTP status, 100 to 599.
   int32_t status_code;
-  /// `header_count` headers; NULL if that is 0. At most 100. Names are sent in lower case.
+  /// `header_count` headers; NULL if that is 0. At most 100, each name once. Names are sent in lower case.
   const struct nbwss_header *headers;
   /// Number of headers.
   size_t header_count;
@@ -1028,7 +1030,8 @@ nbwss_status nbwss_connector_poll_fd(struct nbwss_connector *connector,
 ///
 /// One rule a line, or between semicolons: `allow` or `deny`, methods (`GET`, `GET,POST` or `*`), a path, and if
 /// wanted `group` and a server group. In a path `*` stands for one segment and `/**` at its end for any number:
-/// `allow GET /netbackup/**; allow POST /netbackup/login group cloud`. `#` begins a comment.
+/// `allow GET /netbackup/**; allow POST /netbackup/login group cloud`. A `#` at the start of a word begins a comment.
+/// Paths have case. A path that is denied is denied with a slash at its end and without.
 ///
 /// Returns `NBWSS_INVALID_VALUE`; the last error names the rule, and the policy is as it was.
 nbwss_status nbwss_connector_set_policy_n(struct nbwss_connector *connector,
@@ -1273,7 +1276,7 @@ nbwss_status nbwss_notify_json_n(struct nbwss_connector *connector,
                                  struct nbwss_str notification,
                                  uint64_t *sequence);
 
-/// The request's id, as the cloud application gave it.
+/// The request's id, as the cloud application gave it: at most 128 bytes, control characters included.
 nbwss_status nbwss_request_id(const struct nbwss_request *request, struct nbwss_str *id);
 
 /// The host name of the endpoint that asks.
@@ -1282,7 +1285,7 @@ nbwss_status nbwss_request_host_name(const struct nbwss_request *request, struct
 /// The server group of the endpoint that asks.
 nbwss_status nbwss_request_group_id(const struct nbwss_request *request, struct nbwss_str *group_id);
 
-/// The HTTP method, as sent: an HTTP token of at most 32 bytes.
+/// The HTTP method: an HTTP token of at most 32 bytes without small letters.
 nbwss_status nbwss_request_method(const struct nbwss_request *request, struct nbwss_str *method);
 
 /// Path and query: visible ASCII, starting with `/`, at most 8192 bytes. The path is in the normal form that the
@@ -1343,7 +1346,7 @@ nbwss_status nbwss_request_fail_n(struct nbwss_request *request,
 /** What a struct of this name starts from. */
 #define NBWSS_STR_INIT { NULL, 0 }
 #define NBWSS_DRAINED_INIT { sizeof(nbwss_drained), 0, 0, 0 }
-#define NBWSS_STATS_INIT { sizeof(nbwss_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define NBWSS_STATS_INIT { sizeof(nbwss_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define NBWSS_GROUP_COUNTS_INIT { sizeof(nbwss_group_counts), 0, 0, 0, 0, 0, 0, 0, 0 }
 #define NBWSS_HEALTH_INIT { sizeof(nbwss_health), 0, 0, 0, 0, 0 }
 #define NBWSS_TLS_INIT \

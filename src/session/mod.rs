@@ -286,6 +286,21 @@ mod tests {
     }
 
     #[test]
+    fn missing_pongs_count_only_while_they_could_be_read() {
+        let settings = Settings::default();
+        let (mut session, _, id) = opened(&settings);
+        session.receive(&answer(&id, true)).unwrap();
+        for _ in 0..10 {
+            assert_eq!(session.timeout(session.next_timeout()), Ok(()));
+            session.not_reading();
+        }
+        for _ in 0..settings.max_missed_pongs {
+            assert_eq!(session.timeout(session.next_timeout()), Ok(()));
+        }
+        assert_eq!(session.timeout(session.next_timeout()), Err(End::KeepAlive));
+    }
+
+    #[test]
     fn debug_output_holds_no_token() {
         let now = Now::read();
         let mut session = Session::new(now, &Settings::default(), Secret::new(TOKEN.into()));
