@@ -171,7 +171,7 @@ fn ten_thousand_calls_at_once_are_all_answered_in_little_memory() {
         settings.set(key, value).unwrap();
     }
     let connector = Connector::new(settings, Arc::new(Forgetful)).unwrap();
-    connector.add_endpoints_json(&peer.endpoint()).unwrap();
+    connector.add_endpoints_json(peer.endpoint()).unwrap();
     connector.start().unwrap();
     let after = runtime.block_on(async {
         let (mut send, mut receive) = peer.session().await.split();

@@ -8,7 +8,9 @@ mod answer;
 mod audit;
 mod policy;
 mod rate;
+mod records;
 mod remembered;
+mod session;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -24,16 +26,15 @@ pub use answer::Answer;
 pub use audit::{AuditRecord, Decision, Step};
 pub use policy::{BadPolicy, MAX_RULES, Policy};
 use rate::Rate;
+use records::Arrival;
+pub use records::{Logged, Wanted};
 use remembered::Remembered;
+use session::SessionCalls;
 
 /// Reading stops while this many bytes of answers wait for a peer that does not read.
 const MAX_WAITING_ANSWER_BYTES: usize = 1 << 20;
-/// Answers over this go out one at a time and after the others: nothing can go between their fragments.
-const LARGE_ANSWER_BYTES: usize = 128 << 10;
 /// Reading stops while this many notices wait for a host that does not take them: no call without its audit.
 pub const MAX_WAITING_NOTICES: usize = 1024;
-/// Records that only the log gets are not made while so many notices wait: a log may have gaps, and holds up nobody.
-const MAX_WAITING_LINES: usize = MAX_WAITING_NOTICES / 2;
 
 /// A call that the host was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,29 +69,6 @@ pub enum Notice {
     Audit(AuditRecord),
     /// The request with this tag is not wanted any more.
     Cancelled(u64),
-}
-
-/// Which notices are made at all.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Wanted {
-    /// [`Notice::Audit`], each without fail.
-    pub audit: bool,
-    /// [`Notice::Audit`] for the log, which may have gaps.
-    pub log: Logged,
-    /// [`Notice::Cancelled`].
-    pub cancel: bool,
-}
-
-/// Which records the log gets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Logged {
-    /// None.
-    #[default]
-    Nothing,
-    /// Arrivals of calls that are turned away.
-    TurnedAway,
-    /// All.
-    Everything,
 }
 
 /// All calls of a connector.
@@ -201,56 +179,6 @@ struct Call {
     deadline: Instant,
     /// Kept only for the audit.
     arrived: Option<Arrival>,
-}
-
-/// What the audit's second record repeats from the first.
-#[derive(Debug)]
-struct Arrival {
-    at: Instant,
-    host_name: Arc<str>,
-    method: Box<str>,
-    path: Box<str>,
-}
-
-#[derive(Debug)]
-struct SessionCalls {
-    host_name: Arc<str>,
-    group_id: Arc<str>,
-    /// Encoded and not yet taken.
-    answers: VecDeque<Text>,
-    large_answers: VecDeque<Text>,
-    waiting_bytes: usize,
-    /// Of those that were taken last, and have not all gone out before the next are taken.
-    taken_bytes: usize,
-    /// Of the running calls that it asked for last.
-    deadlines: BTreeSet<(Instant, CallId)>,
-    rate: Rate,
-}
-
-impl SessionCalls {
-    fn push(&mut self, answer: Text) {
-        self.waiting_bytes += answer.len();
-        let queue = if answer.len() > LARGE_ANSWER_BYTES { &mut self.large_answers } else { &mut self.answers };
-        queue.push_back(answer);
-    }
-
-    /// Whether one more may wait. The only one always may.
-    fn has_room(&self, answer: &Text, max_bytes: usize) -> bool {
-        let bytes = self.waiting_bytes + self.taken_bytes;
-        bytes == 0 || bytes + answer.len() <= max_bytes
-    }
-
-    fn take(&mut self) -> VecDeque<Text> {
-        let mut answers = std::mem::take(&mut self.answers);
-        answers.extend(self.large_answers.pop_front());
-        self.taken_bytes = answers.iter().map(|answer| answer.len()).sum();
-        self.waiting_bytes -= self.taken_bytes;
-        answers
-    }
-
-    fn first_due(&self, now: Instant) -> Option<CallId> {
-        self.deadlines.first().filter(|(deadline, _)| *deadline <= now).map(|(_, call)| *call)
-    }
 }
 
 impl Dispatch {
@@ -615,73 +543,6 @@ impl Dispatch {
             }
             self.cancel(id);
         }
-    }
-
-    /// Counts the call, makes its first record, and keeps what the second needs.
-    fn arrive(
-        &mut self,
-        now: Now,
-        session: SessionId,
-        id: &str,
-        request: Option<&CommandRequest<'_>>,
-        decision: Decision,
-    ) -> Option<Arrival> {
-        *match decision {
-            Decision::Allowed => &mut self.counts.allowed,
-            Decision::Refused => &mut self.counts.refused,
-            Decision::Malformed => &mut self.counts.malformed,
-            Decision::Limited => &mut self.counts.limited,
-            Decision::Repeated => &mut self.counts.repeated,
-            Decision::Conflict => &mut self.counts.conflicting,
-        } += 1;
-        let turned_away = !matches!(decision, Decision::Allowed | Decision::Repeated);
-        let is_logged = match self.wanted.log {
-            Logged::Nothing => false,
-            Logged::TurnedAway => turned_away,
-            Logged::Everything => true,
-        };
-        if !self.wanted.audit && !(is_logged && self.notices.len() < MAX_WAITING_LINES) {
-            return None;
-        }
-        let calls = self.sessions.get(&session)?;
-        let path = |request: &CommandRequest<'_>| Box::from(request.uri.split('?').next().unwrap_or_default());
-        let arrival = Arrival {
-            at: now.instant,
-            host_name: calls.host_name.clone(),
-            method: request.map(|request| Box::from(&*request.method)).unwrap_or_default(),
-            path: request.map(path).unwrap_or_default(),
-        };
-        let request_bytes = request.and_then(|request| request.body.as_ref()).map_or(0, |body| body.len());
-        self.notices.push_back(Notice::Audit(AuditRecord {
-            time: now.epoch_seconds,
-            host_name: arrival.host_name.clone(),
-            group_id: calls.group_id.clone(),
-            id: Box::from(id),
-            method: arrival.method.clone(),
-            path: arrival.path.clone(),
-            step: Step::Arrived { decision, request_bytes },
-        }));
-        (self.wanted.audit || self.wanted.log == Logged::Everything).then_some(arrival)
-    }
-
-    fn audit_end(&mut self, now: Now, key: &Key, arrival: Option<Arrival>, answer: &Answer) {
-        let Some(arrival) = arrival else { return };
-        if !self.wanted.audit && self.notices.len() >= MAX_WAITING_LINES {
-            return;
-        }
-        self.notices.push_back(Notice::Audit(AuditRecord {
-            time: now.epoch_seconds,
-            host_name: arrival.host_name,
-            group_id: key.group_id.clone(),
-            id: key.id.clone(),
-            method: arrival.method,
-            path: arrival.path,
-            step: Step::Ended {
-                status_code: answer.status_code,
-                response_bytes: answer.body_bytes,
-                duration: now.instant.saturating_duration_since(arrival.at),
-            },
-        }));
     }
 }
 

@@ -516,5 +516,5 @@ fn the_log_gets_what_it_asks_for_and_holds_up_nobody() {
         world.answers(session);
     }
     assert!(world.dispatch.may_read(session));
-    assert_eq!(world.audit().len(), super::MAX_WAITING_LINES);
+    assert_eq!(world.audit().len(), super::records::MAX_WAITING_LINES);
 }

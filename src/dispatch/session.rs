@@ -1,0 +1,54 @@
+//! What dispatch knows of one session: the answers that wait for it, and the deadlines of its calls.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::CallId;
+use super::rate::Rate;
+use crate::protocol::Text;
+
+/// Answers over this go out one at a time and after the others: nothing can go between their fragments.
+const LARGE_ANSWER_BYTES: usize = 128 << 10;
+
+/// One session.
+#[derive(Debug)]
+pub(super) struct SessionCalls {
+    pub(super) host_name: Arc<str>,
+    pub(super) group_id: Arc<str>,
+    /// Encoded and not yet taken.
+    pub(super) answers: VecDeque<Text>,
+    pub(super) large_answers: VecDeque<Text>,
+    pub(super) waiting_bytes: usize,
+    /// Of those that were taken last, and have not all gone out before the next are taken.
+    pub(super) taken_bytes: usize,
+    /// Of the running calls that it asked for last.
+    pub(super) deadlines: BTreeSet<(Instant, CallId)>,
+    pub(super) rate: Rate,
+}
+
+impl SessionCalls {
+    pub(super) fn push(&mut self, answer: Text) {
+        self.waiting_bytes += answer.len();
+        let queue = if answer.len() > LARGE_ANSWER_BYTES { &mut self.large_answers } else { &mut self.answers };
+        queue.push_back(answer);
+    }
+
+    /// Whether one more may wait. The only one always may.
+    pub(super) fn has_room(&self, answer: &Text, max_bytes: usize) -> bool {
+        let bytes = self.waiting_bytes + self.taken_bytes;
+        bytes == 0 || bytes + answer.len() <= max_bytes
+    }
+
+    pub(super) fn take(&mut self) -> VecDeque<Text> {
+        let mut answers = std::mem::take(&mut self.answers);
+        answers.extend(self.large_answers.pop_front());
+        self.taken_bytes = answers.iter().map(|answer| answer.len()).sum();
+        self.waiting_bytes -= self.taken_bytes;
+        answers
+    }
+
+    pub(super) fn first_due(&self, now: Instant) -> Option<CallId> {
+        self.deadlines.first().filter(|(deadline, _)| *deadline <= now).map(|(_, call)| *call)
+    }
+}
