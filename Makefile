@@ -19,9 +19,10 @@ all: $(RELEASE)/libnbwss.so.$(MAJOR) target/dist/libnbwss.a man
 $(RELEASE)/libnbwss.so.$(MAJOR): $(RELEASE)/libnbwss.so
 	ln -sf libnbwss.so $@
 
-# Cargo knows best whether there is something to do.
+# Cargo knows best whether there is something to do. Without the crate type that only Rust programs use, it optimises
+# the library as a whole: a quarter less code.
 $(RELEASE)/libnbwss.so $(RELEASE)/libnbwss.a &: always
-	$(CARGO) build --release --lib
+	$(CARGO) rustc --release --lib --crate-type cdylib,staticlib
 always:
 
 include packaging/package.mk
