@@ -33,6 +33,8 @@ need abidiff abigail-tools
 [[ -e $(clang -print-file-name=libclang_rt.asan-x86_64.a 2>/dev/null) ]] || missing+=(libclang-rt-dev)
 # OpenSSL to be linked with: one program has it and our static library in it.
 [[ -e /usr/include/openssl/ssl.h ]] || missing+=(libssl-dev)
+# A locale in which a comma stands before the decimals.
+[[ -e /usr/share/i18n/locales/de_DE ]] || missing+=(locales)
 # The independent endpoint runs on Debian's own Python.
 /usr/bin/python3 -c 'import websockets' 2>/dev/null || missing+=(python3-websockets)
 # The Python binding is tested in a virtual environment of that Python, with these for pip, and no network.
