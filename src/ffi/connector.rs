@@ -239,8 +239,8 @@ pub unsafe extern "C" fn nbwss_connector_wait(connector: *mut nbwss_connector, t
 
 /// Ends everything, within the setting `shutdown.timeout` whatever the network or a callback does: requests in
 /// flight are answered with 503, sessions closed, notifications without an acknowledgement reported as
-/// abandoned, or as kept in `outbox.store.path`. After `NBWSS_OK` the handle is dead, all threads have ended, and no
-/// callback runs or will run. NULL is nothing to do.
+/// abandoned, or as kept in `outbox.store.path`. After `NBWSS_OK` the handle is dead, all threads have ended (but one in
+/// the system's resolver, which ends by itself), and no callback runs or will run. NULL is nothing to do.
 ///
 /// Returns `NBWSS_TIMEOUT` where a callback of the host, or the disk of a database, has not returned: no other callback
 /// will be begun, and the handle stays, for another destroy only. Returns `NBWSS_ILLEGAL_STATE` at once from a callback.
