@@ -1,5 +1,6 @@
 //! The other end: a cloud application that is as fast as it can be, so that the client is what is measured.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -70,7 +71,7 @@ impl Server {
                 tokio::spawn(async move {
                     stream.set_nodelay(true).expect("a socket");
                     let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let config = WebSocketConfig::default().write_buffer_size(16 << 10).read_buffer_size(64 << 10);
+                    let config = WebSocketConfig::default().write_buffer_size(16 << 10).read_buffer_size(16 << 10);
                     let socket = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await;
                     let _ = serve(socket.expect("an upgrade"), work, &seen).await;
                 });
@@ -180,6 +181,8 @@ fn id_of(text: &str) -> &str {
 struct Commands {
     number: u64,
     text: String,
+    /// Where the number stands in the text.
+    at: Range<usize>,
 }
 
 impl Commands {
@@ -194,14 +197,15 @@ impl Commands {
             r#"\"userId\": \"administrator\", \"port\": 0 }"}"#
         );
         let id = format!("{}{:0digits$}", Commands::ID_START, 0, digits = Commands::ID_DIGITS);
-        Commands { number: 0, text: envelope(&id, "COMMAND", "REQUEST", payload) }
+        let text = envelope(&id, "COMMAND", "REQUEST", payload);
+        let start = text.find(&id).expect("the id") + Commands::ID_START.len();
+        Commands { number: 0, text, at: start..start + Commands::ID_DIGITS }
     }
 
     fn next(&mut self) -> Message {
         self.number += 1;
-        let start = self.text.find(Commands::ID_START).expect("an id") + Commands::ID_START.len();
-        let id = format!("{:0digits$}", self.number, digits = Commands::ID_DIGITS);
-        self.text.replace_range(start..start + Commands::ID_DIGITS, &id);
+        let number = format!("{:0digits$}", self.number, digits = Commands::ID_DIGITS);
+        self.text.replace_range(self.at.clone(), &number);
         Message::text(self.text.as_str())
     }
 }
