@@ -12,12 +12,12 @@
 
 enum { ROUNDS = 10 };
 
-static long count_mappings_of(const char *name) {
+static long count_mappings_of(const char *file) {
   char line[4400];
   long count = 0;
   FILE *maps = fopen("/proc/self/maps", "r");
   CHECK(maps != NULL);
-  while (fgets(line, sizeof line, maps) != NULL) count += strstr(line, name) != NULL;
+  while (fgets(line, sizeof line, maps) != NULL) count += strstr(line, file) != NULL;
   fclose(maps);
   return count;
 }
@@ -32,7 +32,8 @@ static void fork_and_live_on(void) {
 int main(int argc, char **argv) {
   long fds = 0, mappings = 0;
   CHECK(argc == 4);
-  CHECK(count_mappings_of("libnbwss") == 0);
+  char *file = realpath(argv[3], NULL);
+  CHECK(file != NULL && count_mappings_of(file) == 0);
   for (int round = 0; round < ROUNDS; round++) {
     struct counting_host host = COUNTING_HOST_INIT;
     struct loaded loaded;
@@ -46,10 +47,11 @@ int main(int argc, char **argv) {
     if (round == 0) {
       /* What the process keeps from its first use of anything is there now. */
       fds = count_fds();
-      mappings = count_mappings_of("libnbwss");
+      mappings = count_mappings_of(file);
       CHECK(mappings > 0);
     }
-    CHECK(count_fds() == fds && count_mappings_of("libnbwss") == mappings);
+    CHECK(count_fds() == fds && count_mappings_of(file) == mappings);
   }
+  free(file);
   return 0;
 }
