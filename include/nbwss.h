@@ -22,7 +22,8 @@
  *   callback: nbwss_connector_drain, _wait, _destroy and _poll; nbwss_endpoint_validate, _diagnose and _add_url
  *   and nbwss_endpoints_fetch. With a database, functions that change endpoints (`endpoint.store.path`) and
  *   `nbwss_notify_*` and `nbwss_job_*` (`outbox.store.path`) wait for the disk; the latter with `outbox.fullWait`
- *   for space, too. No other function waits.
+ *   for space, too. nbwss_connector_new, functions with `_file` in their names and those given an nbwss_tls that
+ *   names files may wait for files. No other function waits; share/doc/nbwss/threads.md has a table.
  *
  * Callbacks:
  *
@@ -131,13 +132,13 @@ enum nbwss_status
   NBWSS_ENDPOINT_BAD_PRIORITY = 27,
   /// A text of the endpoint's details is too long.
   NBWSS_ENDPOINT_TOO_LONG = 28,
-  /// Endpoint details with a control character, or with white space in the host name.
+  /// Endpoint details with a control character or half of a surrogate pair, or with white space in the host name.
   NBWSS_ENDPOINT_BAD_CHARACTER = 29,
   /// Endpoint details that are not UTF-8.
   NBWSS_ENDPOINT_NOT_UTF8 = 30,
   /// Endpoint details that are not JSON; the last error names line and column.
   NBWSS_ENDPOINT_NOT_JSON = 31,
-  /// Endpoint details with a key twice.
+  /// Endpoint details with a key twice, known or not.
   NBWSS_ENDPOINT_DUPLICATE_KEY = 32,
   /// A choice for TLS that cannot be meant: a malformed pin, two sources of certificate authorities, ...
   NBWSS_ENDPOINT_BAD_TLS = 33,
@@ -868,8 +869,8 @@ nbwss_status nbwss_check_compat_version(uint32_t major, uint32_t minor, uint32_t
 /// `*options` is to be freed with `nbwss_options_free`.
 nbwss_status nbwss_options_new(struct nbwss_options **options);
 
-/// Changes one setting, given as text. docs/settings.md lists all keys; those of `nbwss.properties` are among them. White
-/// space around the value counts for nothing, but in text, secrets and paths it belongs to them.
+/// Changes one setting, given as text. share/doc/nbwss/settings.md lists all keys; those of `nbwss.properties` are among
+/// them. White space around the value counts for nothing, but in text, secrets and paths it belongs to them.
 ///
 /// Returns `NBWSS_UNKNOWN_KEY` or `NBWSS_INVALID_VALUE`; the last error names key, value and bounds.
 nbwss_status nbwss_options_set_n(struct nbwss_options *options,

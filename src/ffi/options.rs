@@ -61,8 +61,8 @@ pub unsafe extern "C" fn nbwss_options_new(options: *mut *mut nbwss_options) -> 
     })
 }
 
-/// Changes one setting, given as text. docs/settings.md lists all keys; those of `nbwss.properties` are among them. White
-/// space around the value counts for nothing, but in text, secrets and paths it belongs to them.
+/// Changes one setting, given as text. share/doc/nbwss/settings.md lists all keys; those of `nbwss.properties` are among
+/// them. White space around the value counts for nothing, but in text, secrets and paths it belongs to them.
 ///
 /// Returns `NBWSS_UNKNOWN_KEY` or `NBWSS_INVALID_VALUE`; the last error names key, value and bounds.
 #[unsafe(no_mangle)]

@@ -70,13 +70,13 @@ pub enum nbwss_status {
     NBWSS_ENDPOINT_BAD_PRIORITY = 27,
     /// A text of the endpoint's details is too long.
     NBWSS_ENDPOINT_TOO_LONG = 28,
-    /// Endpoint details with a control character, or with white space in the host name.
+    /// Endpoint details with a control character or half of a surrogate pair, or with white space in the host name.
     NBWSS_ENDPOINT_BAD_CHARACTER = 29,
     /// Endpoint details that are not UTF-8.
     NBWSS_ENDPOINT_NOT_UTF8 = 30,
     /// Endpoint details that are not JSON; the last error names line and column.
     NBWSS_ENDPOINT_NOT_JSON = 31,
-    /// Endpoint details with a key twice.
+    /// Endpoint details with a key twice, known or not.
     NBWSS_ENDPOINT_DUPLICATE_KEY = 32,
     /// A choice for TLS that cannot be meant: a malformed pin, two sources of certificate authorities, ...
     NBWSS_ENDPOINT_BAD_TLS = 33,

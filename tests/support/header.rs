@@ -43,7 +43,8 @@ const INTRODUCTION: &str = r#"/**
  *   callback: nbwss_connector_drain, _wait, _destroy and _poll; nbwss_endpoint_validate, _diagnose and _add_url
  *   and nbwss_endpoints_fetch. With a database, functions that change endpoints (`endpoint.store.path`) and
  *   `nbwss_notify_*` and `nbwss_job_*` (`outbox.store.path`) wait for the disk; the latter with `outbox.fullWait`
- *   for space, too. No other function waits.
+ *   for space, too. nbwss_connector_new, functions with `_file` in their names and those given an nbwss_tls that
+ *   names files may wait for files. No other function waits; share/doc/nbwss/threads.md has a table.
  *
  * Callbacks:
  *
