@@ -4,6 +4,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/nbwss
 OBJCOPY ?= objcopy
 
 DIST := target/dist
@@ -37,7 +38,7 @@ fill = sed -e 's|@VERSION@|$(VERSION)|; s|@MAJOR@|$(MAJOR)|; s|@MINOR@|$(MINOR)|
 # Installs what `make` has built, so that `sudo make install` needs no Rust.
 install: $(if $(wildcard $(DIST)/libnbwss.a),,all)
 	install -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig $(LIBDIR)/cmake/nbwss $(INCLUDEDIR)/nbwss) \
-	  $(addprefix $(DESTDIR),$(MANDIR)/man3 $(MANDIR)/man7)
+	  $(addprefix $(DESTDIR),$(MANDIR)/man3 $(MANDIR)/man7 $(DOCDIR))
 	install -m 644 -s $(RELEASE)/libnbwss.so $(DESTDIR)$(LIBDIR)/libnbwss.so.$(VERSION)
 	ln -sf libnbwss.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libnbwss.so.$(MAJOR)
 	ln -sf libnbwss.so.$(MAJOR) $(DESTDIR)$(LIBDIR)/libnbwss.so
@@ -49,6 +50,7 @@ install: $(if $(wildcard $(DIST)/libnbwss.a),,all)
 	install -m 644 bindings/cpp/nbwss/*.hpp $(DESTDIR)$(INCLUDEDIR)/nbwss
 	install -m 644 $(MAN)/man3/*.3 $(DESTDIR)$(MANDIR)/man3
 	install -m 644 $(MAN)/man7/*.7 $(DESTDIR)$(MANDIR)/man7
+	install -m 644 docs/*.md $(DESTDIR)$(DOCDIR)
 
 # libnbwss0 and libnbwss-dev in target/deb.
 deb: all

@@ -69,6 +69,7 @@ fn installed_by_dpkg_they_serve_a_host() {
         .args(["--force-not-root", "--install"])
         .args(packages())
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"));
+    assert!(system.join("usr/share/doc/nbwss/settings.md").exists(), "what the header names");
     let triplet = run(Command::new("gcc").arg("-print-multiarch"));
     let lib = system.join("usr/lib").join(triplet.trim_end());
     let out = pkg_config(system.path(), &lib);

@@ -35,6 +35,8 @@ fn everything_a_host_needs_is_there_and_nothing_else() {
     .into();
     expected.extend(files(&root().join("bindings/cpp")));
     expected.retain(|name| name != "nbwss.hpp");
+    let documents = files(&root().join("docs")).into_iter().filter(|name| name.ends_with(".md"));
+    expected.extend(documents.map(|name| format!("share/doc/nbwss/{name}")));
     let prefix = &installed().prefix;
     let (manual, there): (BTreeSet<_>, BTreeSet<_>) =
         files(prefix).into_iter().partition(|name| name.starts_with("share/man/man3/"));
