@@ -2,7 +2,7 @@
  * A guest that nobody notices. Whatever the library is asked for, and though it panics once, the process has the same
  * environment (of which the library reads nothing), locale, working directory and mask for new files as before, and
  * nothing is written to the descriptors 0, 1 and 2: not where they are the host's, and not where the host has closed them,
- * so that they are sockets of the library's by now.
+ * so that they are files and sockets of the library's by now.
  *
  *   quiet ENDPOINT_JSON CA_FILE DIRECTORY open|closed|files     (what 0, 1 and 2 are)
  *
@@ -86,7 +86,7 @@ static void go_nowhere(const char *directory) {
   CHECK(mkdir(path, 0700) == 0 && chdir(path) == 0 && rmdir(path) == 0);
 }
 
-static nbwss_connector *begin(struct counting_host *host, char **argv) {
+static nbwss_connector *new_connector(struct counting_host *host, char **argv) {
   nbwss_connector *connector = NULL;
   char path[4096];
   nbwss_options *options = counting_options(host, argv[2]);
@@ -97,9 +97,6 @@ static nbwss_connector *begin(struct counting_host *host, char **argv) {
   CHECK_OK(nbwss_options_set(options, "log.level", "debug"));
   CHECK_OK(nbwss_connector_new(options, &connector));
   CHECK_OK(nbwss_options_free(options));
-  CHECK_OK(nbwss_endpoint_add_file(connector, argv[1]));
-  CHECK_OK(nbwss_connector_start(connector));
-  CHECK(counter_reaches(&host->established, 1));
   return connector;
 }
 
@@ -143,12 +140,17 @@ int main(int argc, char **argv) {
   go_nowhere(argv[3]);
 
   look_around(&before);
-  nbwss_connector *connector = begin(&host, argv);
+  nbwss_connector *connector = new_connector(&host, argv);
+  CHECK_OK(nbwss_endpoint_add_file(connector, argv[1]));
+  CHECK_OK(nbwss_connector_start(connector));
+  CHECK(counter_reaches(&host.established, 1));
   ask_for_everything(&host, connector);
   CHECK_OK(nbwss_connector_destroy(connector));
   CHECK(threads_fall_to(1));
   check_as_before(&before);
-  CHECK(counter_value(&host.established) == 1); /* nothing came between what the session wrote */
+  /* Nothing came between what the library wrote: not on the network, and not in its databases. */
+  CHECK(counter_value(&host.established) == 1);
+  CHECK_OK(nbwss_connector_destroy(new_connector(&host, argv)));
   for (int fd = 0; files && fd < 3; fd++) CHECK(fstat(fd, &file) == 0 && file.st_size == 0);
   return 0;
 }
