@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -138,7 +138,8 @@ pub(super) async fn run(mut attempt: Attempt) {
     shared.event(EventKind::Connecting, &endpoint, Why::default(), None);
     let settings = &shared.settings;
     let connected = {
-        let mut dial = pin!(dial(&shared, &endpoint));
+        // On the heap, so that a session does not hold the room that dialling took.
+        let mut dial = Box::pin(dial(&shared, &endpoint));
         poll_fn(|cx| {
             attempt.link.waker.register(cx.waker());
             if attempt.link.is_ending() { Poll::Ready(Err(None)) } else { dial.as_mut().poll(cx).map_err(Some) }

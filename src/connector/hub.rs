@@ -11,11 +11,9 @@ use super::shared::{Link, Shared};
 use super::sync::{after, lock};
 use crate::supervisor::{Action, Aftermath};
 use crate::time::Now;
-use crate::transport::{Trust, blocking};
 
 /// Runs until `destroy` has begun and every attempt has ended.
 pub(super) async fn run(shared: Arc<Shared>, runner: Runner) {
-    drop(tokio::spawn(blocking(Trust::warm_up)));
     loop {
         let (dials, ends, next, quiet) = {
             let mut control = lock(&shared.control);

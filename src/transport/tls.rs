@@ -127,12 +127,6 @@ impl Trust {
     pub(super) fn verifier(&self) -> &Arc<Verifier> {
         &self.verifier
     }
-
-    /// Makes the first random numbers, for which aws-lc takes some 30 ms, so that the first dial need not.
-    pub(crate) fn warm_up() {
-        let mut bytes = [0; 1];
-        let _ = provider().secure_random.fill(&mut bytes);
-    }
 }
 
 /// Never the process's default, which the host may have set to something else.

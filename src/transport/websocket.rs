@@ -20,7 +20,7 @@ use super::tls::Refusal;
 use crate::endpoint::Url;
 
 /// Read ahead this much. Allocated for every session, so it is what an idle one costs.
-const READ_BYTES: usize = 8 << 10;
+const READ_BYTES: usize = 4 << 10;
 /// Write as soon as this much waits: one full TLS record, so that a burst of answers takes few system calls.
 const WRITE_BYTES: usize = 16 << 10;
 
