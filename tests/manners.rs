@@ -133,6 +133,13 @@ fn an_exit_in_the_middle_of_everything_whose_handlers_end_the_connector() {
     leaves("callback", "destroys");
 }
 
+#[test]
+fn a_disk_that_cannot_be_read_keeps_nobody_waiting() {
+    let stage = Stage::new("unreadable", EXPORTS, &[]);
+    let outbox = stage.path("outbox.db");
+    stage.run(&[&outbox]);
+}
+
 /// `fork.c`, which `c_surface` runs, has a child make every call that there is.
 #[test]
 fn every_function_is_called_in_a_forked_child() {

@@ -145,11 +145,18 @@ struct Plan {
     progress: Instant,
     /// The next change waits until then for so many notifications.
     gather: (Instant, usize),
-    /// Nothing is tried before.
-    retry: Option<Instant>,
+    /// After a failure.
+    retry: Option<Retry>,
     pause: Duration,
     /// A group's turn comes after each change.
     reads: bool,
+}
+
+/// Nothing is tried before, but for writing where it was reading that failed: who waits for a write is to hear how it goes.
+#[derive(Clone, Copy)]
+struct Retry {
+    at: Instant,
+    reading_failed: bool,
 }
 
 /// The thread's work until [`Writer::close`].
@@ -159,14 +166,14 @@ pub(super) fn run(shared: &Shared, mut store: Box<dyn Store>) {
     let now = Instant::now();
     let mut plan = Plan { progress: now, gather: (now, 1), retry: None, pause: FIRST_RETRY, reads: true };
     loop {
-        let done = match next(shared, writer, &mut plan) {
+        let (reading, done) = match next(shared, writer, &mut plan) {
             Work::End => break,
-            Work::Write(change, promise) => write(shared, &mut plan, &mut *store, change, promise),
-            Work::Read(load) => read(shared, &mut *store, &load),
+            Work::Write(change, promise) => (false, write(shared, &mut plan, &mut *store, change, promise)),
+            Work::Read(load) => (true, read(shared, &mut *store, &load)),
         };
         let now = Instant::now();
         match done {
-            Ok(()) if plan.retry.take().is_some() => {
+            Ok(()) if plan.retry.take_if(|retry| reading || !retry.reading_failed).is_some() => {
                 plan.pause = FIRST_RETRY;
                 tell(shared, EventKind::StoreRecovered, "notifications are stored again", None);
             }
@@ -176,7 +183,7 @@ pub(super) fn run(shared: &Shared, mut store: Box<dyn Store>) {
                 if plan.retry.is_none() {
                     tell(shared, EventKind::StoreFailed, &why, Some(plan.pause));
                 }
-                plan.retry = Some(now + plan.pause);
+                plan.retry = Some(Retry { at: now + plan.pause, reading_failed: reading });
                 plan.pause = (2 * plan.pause).min(LONGEST_RETRY);
             }
         }
@@ -202,7 +209,8 @@ fn next(shared: &Shared, writer: &Writer, plan: &mut Plan) -> Work {
     let mut outbox = lock(&shared.outbox);
     loop {
         let now = Instant::now();
-        let held = plan.retry.filter(|retry| *retry > now && !writer.is_closing());
+        let held = plan.retry.filter(|retry| retry.at > now && !writer.is_closing());
+        let held_write = held.filter(|retry| !retry.reading_failed);
         let pending = outbox.pending_change();
         let due = match pending {
             Pending::Nothing => None,
@@ -210,7 +218,7 @@ fn next(shared: &Shared, writer: &Writer, plan: &mut Plan) -> Work {
             Pending::Notifications(_) => Some(plan.gather.0),
             Pending::Progress => Some(plan.progress),
         };
-        let due = due.map(|due| if writer.is_closing() { now } else { held.map_or(due, |held| due.max(held)) });
+        let due = due.map(|due| if writer.is_closing() { now } else { held_write.map_or(due, |held| due.max(held.at)) });
         let wants_write = due.is_some_and(|due| due <= now);
         if held.is_none()
             && !writer.is_closing()
@@ -228,7 +236,7 @@ fn next(shared: &Shared, writer: &Writer, plan: &mut Plan) -> Work {
             return Work::End;
         }
         // Reading waits for the retry, too.
-        let until = [due, held].into_iter().flatten().min();
+        let until = [due, held.map(|held| held.at)].into_iter().flatten().min();
         // The first is always told: it may be alone.
         let gathers = if matches!(pending, Pending::Notifications(_)) { plan.gather.1 } else { 1 };
         writer.gathers.store(gathers, Ordering::Relaxed);
