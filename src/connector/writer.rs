@@ -152,11 +152,20 @@ struct Plan {
     reads: bool,
 }
 
-/// Nothing is tried before, but for writing where it was reading that failed: who waits for a write is to hear how it goes.
+/// Nothing is tried before, but for writing where only reading has failed: who waits for a write is to hear how it goes.
 #[derive(Clone, Copy)]
 struct Retry {
     at: Instant,
     reading_failed: bool,
+    writing_failed: bool,
+}
+
+impl Retry {
+    /// One of the two works. Returns whether both do.
+    fn is_over(&mut self, reading: bool) -> bool {
+        *(if reading { &mut self.reading_failed } else { &mut self.writing_failed }) = false;
+        !self.reading_failed && !self.writing_failed
+    }
 }
 
 /// The thread's work until [`Writer::close`].
@@ -173,7 +182,7 @@ pub(super) fn run(shared: &Shared, mut store: Box<dyn Store>) {
         };
         let now = Instant::now();
         match done {
-            Ok(()) if plan.retry.take_if(|retry| reading || !retry.reading_failed).is_some() => {
+            Ok(()) if plan.retry.take_if(|retry| retry.is_over(reading)).is_some() => {
                 plan.pause = FIRST_RETRY;
                 tell(shared, EventKind::StoreRecovered, "notifications are stored again", None);
             }
@@ -183,7 +192,11 @@ pub(super) fn run(shared: &Shared, mut store: Box<dyn Store>) {
                 if plan.retry.is_none() {
                     tell(shared, EventKind::StoreFailed, &why, Some(plan.pause));
                 }
-                plan.retry = Some(Retry { at: now + plan.pause, reading_failed: reading });
+                plan.retry = Some(Retry {
+                    at: now + plan.pause,
+                    reading_failed: reading || plan.retry.is_some_and(|retry| retry.reading_failed),
+                    writing_failed: !reading || plan.retry.is_some_and(|retry| retry.writing_failed),
+                });
                 plan.pause = (2 * plan.pause).min(LONGEST_RETRY);
             }
         }
@@ -210,7 +223,7 @@ fn next(shared: &Shared, writer: &Writer, plan: &mut Plan) -> Work {
     loop {
         let now = Instant::now();
         let held = plan.retry.filter(|retry| retry.at > now && !writer.is_closing());
-        let held_write = held.filter(|retry| !retry.reading_failed);
+        let held_write = held.filter(|retry| retry.writing_failed);
         let pending = outbox.pending_change();
         let due = match pending {
             Pending::Nothing => None,
