@@ -48,7 +48,7 @@ test: deps all
 
 # The C programs and the symbols once more, on the file that is shipped.
 test-release: deps all
-	NBWSS_LIBRARY=$(CURDIR)/$(RELEASE)/libnbwss.so $(CARGO) test --test header --test exports --test c_surface
+	NBWSS_LIBRARY=$(CURDIR)/$(RELEASE)/libnbwss.so $(CARGO) test --test header --test exports --test c_surface --test manners
 
 # The C programs once more under AddressSanitizer, the library's Rust included. The flag is not a stable one, so
 # RUSTC_BOOTSTRAP has the stable compiler take it, for this build only.
@@ -60,8 +60,11 @@ test-asan: deps
 	NBWSS_LIBRARY=$(CURDIR)/target/asan/$(ASAN_TARGET)/debug/libnbwss.so NBWSS_SANITIZE=address \
 	  $(CARGO) test --test c_surface --test host_example --test endpoints_example -- --skip valgrind
 
-# The library's speed beside other clients', one in C++ among them where Debian's packages for it are there.
-bench:
+# What the library costs its host, and its speed beside other clients', one in C++ among them where Debian's packages for
+# it are there.
+bench: all
+	$(CARGO) build --example cloud_app
+	benches/footprint/run.sh $(RELEASE) target/debug/examples/cloud_app
 	$(CARGO) bench --bench outbox --bench throughput
 
 # The manual as HTML in target/docs/html; any warning is an error.
