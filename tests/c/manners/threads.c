@@ -70,7 +70,6 @@ static int32_t on_dial(const nbwss_dial *dial, nbwss_socket *socket, void *user_
 static void with(const char *const settings[2][2], struct expected expected) {
   nbwss_options *options = NULL;
   nbwss_connector *connector = NULL;
-  expected.most_dns = 1; /* for the first random numbers */
   CHECK_OK(nbwss_options_new(&options));
   CHECK_OK(nbwss_options_set_int(options, "dispatch.threads", CALL_THREADS));
   for (int i = 0; i < 2 && settings[i][0] != NULL; i++) CHECK_OK(nbwss_options_set(options, settings[i][0], settings[i][1]));
