@@ -231,7 +231,8 @@ fn next(shared: &Shared, writer: &Writer, plan: &mut Plan) -> Work {
             Pending::Notifications(_) => Some(plan.gather.0),
             Pending::Progress => Some(plan.progress),
         };
-        let due = due.map(|due| if writer.is_closing() { now } else { held_write.map_or(due, |held| due.max(held.at)) });
+        let due =
+            due.map(|due| if writer.is_closing() { now } else { held_write.map_or(due, |held| due.max(held.at)) });
         let wants_write = due.is_some_and(|due| due <= now);
         if held.is_none()
             && !writer.is_closing()
