@@ -17,6 +17,8 @@ pub(super) struct Batch {
     times: usize,
     /// How often it was sent and a connection that held was silent about it.
     ignored: usize,
+    /// The peer has acknowledged another message since this one was sent.
+    passed_over: bool,
     trial: Trial,
 }
 
@@ -34,7 +36,15 @@ enum Trial {
 impl Batch {
     /// To be filled. Its id takes random numbers, and a system may have none: so it is made before a record leaves its place.
     pub(super) fn new() -> Batch {
-        Batch { id: protocol::new_id(), records: Vec::new(), sent: None, times: 0, ignored: 0, trial: Trial::None }
+        Batch {
+            id: protocol::new_id(),
+            records: Vec::new(),
+            sent: None,
+            times: 0,
+            ignored: 0,
+            passed_over: false,
+            trial: Trial::None,
+        }
     }
 
     /// A new connection: it is to be sent again at once.
@@ -74,7 +84,20 @@ impl Batch {
 
     /// The peer has acknowledged another message.
     pub(super) fn another_was_acknowledged(&mut self, limits: &BatchLimits) {
+        self.passed_over |= self.times > 0;
         if self.is_suspect(limits) && self.trial == Trial::None {
+            self.trial = Trial::Due;
+        }
+    }
+
+    /// Whether all there is to know speaks against it, but for what the peer says of others now.
+    pub(super) fn was_passed_over(&self, limits: &BatchLimits) -> bool {
+        self.is_suspect(limits) && self.passed_over
+    }
+
+    /// There will be no others to acknowledge while this one is there.
+    pub(super) fn put_to_trial(&mut self) {
+        if self.trial == Trial::None {
             self.trial = Trial::Due;
         }
     }
@@ -89,8 +112,10 @@ impl Batch {
             return None;
         }
         let [mut first, mut second] = [Batch::new(), Batch::new()];
-        first.ignored = self.ignored;
-        second.ignored = self.ignored;
+        for half in [&mut first, &mut second] {
+            half.ignored = self.ignored;
+            half.passed_over = self.passed_over;
+        }
         second.records = self.records.split_off(self.records.len() / 2);
         first.records = std::mem::take(&mut self.records);
         Some([first, second])

@@ -209,6 +209,17 @@ impl Group {
         Some(batch)
     }
 
+    /// Nothing is left to be sent, up to `end`, but messages that were passed over: no other will be acknowledged that
+    /// could speak against them.
+    pub(super) fn is_stuck(&self, end: u64, limits: &BatchLimits) -> bool {
+        let all_sent = self.queue.is_empty() && self.unread.count(end) == 0;
+        !self.in_flight.is_empty() && all_sent && self.in_flight.iter().all(|batch| batch.was_passed_over(limits))
+    }
+
+    pub(super) fn put_to_trial(&mut self) {
+        self.in_flight.iter_mut().for_each(Batch::put_to_trial);
+    }
+
     /// Splits messages that are never acknowledged until the notification is found that is to blame.
     pub(super) fn condemned(&mut self, now: Instant, limits: &BatchLimits) -> Option<Record> {
         loop {

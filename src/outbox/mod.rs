@@ -222,7 +222,13 @@ impl Outbox {
 
     /// The next message for the group's session, or `None` when the window is full or there is nothing to say.
     pub fn poll_transmit(&mut self, now: Now, group_id: &str) -> Option<String> {
+        let is_stuck = self.groups.get(group_id)?.is_stuck(self.end, &self.limits.batch);
+        let is_full = is_stuck && matches!(self.admits(0), Err(Error::QueueFull { .. }));
         let group = self.groups.get_mut(group_id)?;
+        if is_full {
+            // No more is accepted before they go.
+            group.put_to_trial();
+        }
         if let Some(record) = group.condemned(now.instant, &self.limits.batch) {
             let group_id = Arc::from(group_id);
             let run = (record.sequence, record.sequence);

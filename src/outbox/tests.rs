@@ -197,6 +197,32 @@ fn one_that_is_never_acknowledged_is_found_in_its_message_and_given_up_and_the_r
     assert!(attempts < 20, "{attempts}");
 }
 
+/// The outbox counts from the oldest that is not settled. So one alone may fill it, and then there are no others by whose
+/// acknowledgement it could be told.
+#[test]
+fn one_that_is_never_acknowledged_does_not_hold_a_full_outbox_for_ever() {
+    let (mut outbox, group) = outbox(|s| (s.batch_count, s.max_attempts, s.outbox_max_count) = (1, 3, 8));
+    for number in 1..=8 {
+        accept(&mut outbox, &element(number)).unwrap();
+    }
+    let (start, mut seconds) = (Instant::now(), 0);
+    let mut attempt = 0;
+    while matches!(accept(&mut outbox, &element(9)), Err(Error::QueueFull { .. })) {
+        attempt += 1;
+        assert!(attempt < 10);
+        for (id, numbers) in ignored(&mut outbox, &group, start, &mut seconds) {
+            assert!(attempt == 1 || numbers == [1], "{numbers:?}");
+            if numbers != [1] {
+                outbox.acknowledge(&group, &id);
+            }
+        }
+        while let Some(report) = outbox.poll_report() {
+            outbox.report_told(&report);
+        }
+    }
+    assert_eq!((outbox.counts().delivered, outbox.counts().abandoned), (7, 1));
+}
+
 #[test]
 fn a_peer_that_acknowledges_nothing_loses_nothing() {
     let (mut outbox, group) = outbox(|s| (s.batch_count, s.max_attempts) = (1, 2));
