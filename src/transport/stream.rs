@@ -1,6 +1,8 @@
 //! A stream socket whose writes cannot raise SIGPIPE.
 
 use std::io;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -21,7 +23,7 @@ const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(60);
 
 /// The standard library writes plain buffers with `send(MSG_NOSIGNAL)`, but vectored ones with `writev`, which
 /// has no such flag: a peer's reset would then kill a host that has the default SIGPIPE disposition. So this
-/// wrapper does not pass vectored writes on.
+/// wrapper does not pass vectored writes on; where it can, it makes one send of several TLS records by itself.
 #[derive(Debug)]
 pub(crate) struct QuietStream(Socket);
 
@@ -78,16 +80,24 @@ impl TryFrom<socket2::Socket> for QuietStream {
     }
 }
 
-/// The standard library has written to Unix sockets without the signal only since Rust 1.90, so the flag is
-/// given here.
+/// With the flag, which the standard library gives for Unix sockets only since Rust 1.90, too.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn poll_write_unix(stream: &UnixStream, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-    loop {
-        std::task::ready!(stream.poll_write_ready(cx))?;
-        let send = || SockRef::from(stream).send_with_flags(buf, libc::MSG_NOSIGNAL);
-        match stream.try_io(Interest::WRITABLE, send) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            sent => return Poll::Ready(sent),
+impl Socket {
+    fn poll_send(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        loop {
+            std::task::ready!(match self {
+                Socket::Tcp(stream) => stream.poll_write_ready(cx),
+                Socket::Unix(stream) => stream.poll_write_ready(cx),
+            })?;
+            let send = |socket: SockRef<'_>| socket.send_vectored_with_flags(bufs, libc::MSG_NOSIGNAL);
+            let sent = match self {
+                Socket::Tcp(stream) => stream.try_io(Interest::WRITABLE, || send(stream.into())),
+                Socket::Unix(stream) => stream.try_io(Interest::WRITABLE, || send(stream.into())),
+            };
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
         }
     }
 }
@@ -107,10 +117,24 @@ impl AsyncWrite for QuietStream {
         match &mut self.0 {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Socket::Unix(stream) => poll_write_unix(stream, cx, buf),
+            socket @ Socket::Unix(_) => socket.poll_send(cx, &[IoSlice::new(buf)]),
             #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
         }
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_send(cx, bufs)
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
