@@ -41,13 +41,14 @@ impl Runner {
                 shared.reports.bell().ring();
             }
             Runner::Inline(host) => {
-                for request in requests.drain(..) {
-                    if shared.watchdog.begin(endpoint) {
-                        shared.reports.bell().ring();
-                    }
-                    call(shared, &**host, request);
-                    shared.watchdog.end();
+                if shared.watchdog.begin(endpoint) {
+                    shared.reports.bell().ring();
                 }
+                for request in requests.drain(..) {
+                    shared.watchdog.next();
+                    call(shared, &**host, request);
+                }
+                shared.watchdog.end();
             }
             Runner::Forward(forwarder) => {
                 for request in requests.drain(..) {
