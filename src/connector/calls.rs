@@ -78,7 +78,8 @@ impl Calls {
         std::mem::take(&mut state.waiting)
     }
 
-    fn wait(&self) -> Option<Request> {
+    /// The next request, and whether it had to be waited for. `None`: the threads end.
+    fn wait(&self) -> Option<(Request, bool)> {
         let mut state = lock(&self.state);
         let mut slept = false;
         loop {
@@ -90,7 +91,7 @@ impl Calls {
                 if slept && !self.quick.load(Ordering::Relaxed) {
                     self.wake_one(state);
                 }
-                return Some(request);
+                return Some((request, slept));
             }
             slept = true;
             let this = thread::current();
@@ -114,9 +115,11 @@ pub(super) fn turn(shared: &Shared, host: &dyn Host) -> usize {
 
 /// One thread's work until [`Calls::close`].
 pub(super) fn run(shared: &Shared, host: Arc<dyn Host>) {
-    while let Some(request) = shared.calls.wait() {
-        let begun = Instant::now();
+    let mut now = Instant::now();
+    while let Some((request, slept)) = shared.calls.wait() {
+        let begun = if slept { Instant::now() } else { now };
         runner::call_in_time(shared, &*host, request, begun);
-        shared.calls.quick.store(begun.elapsed() < QUICK, Ordering::Relaxed);
+        now = Instant::now();
+        shared.calls.quick.store(now.duration_since(begun) < QUICK, Ordering::Relaxed);
     }
 }

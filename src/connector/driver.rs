@@ -254,10 +254,9 @@ impl Driver<'_> {
             let hurries =
                 self.look_again.take_if(|at| *at <= now.instant).is_some() && self.attempt.shared.calls.hurry();
             if hurries || (!self.requests.is_empty() && self.attempt.runner.answers_later()) {
-                let at = now.instant + GATHERING;
-                self.look_again = Some(at);
-                self.attempt.shared.promise_to_look(&self.attempt.link, at);
+                self.look_again = Some(now.instant + GATHERING);
             }
+            self.attempt.link.looks_again.store(self.look_again.is_some(), Ordering::Release);
             if !self.requests.is_empty() {
                 self.attempt.runner.run(&self.attempt.shared, &self.attempt.endpoint, &mut self.requests);
             }

@@ -109,8 +109,8 @@ pub(super) struct Link {
     heard: AtomicU64,
     /// The task is reading and calling, and will look for answers when it has done so.
     pub(super) awake: AtomicBool,
-    /// Microseconds after `Shared::made` until which the task has promised to look for answers by itself.
-    looks_again: AtomicU64,
+    /// The task will look for answers within [`GATHERING`], whoever wakes it or not.
+    pub(super) looks_again: AtomicBool,
 }
 
 impl Link {
@@ -121,7 +121,7 @@ impl Link {
             ending: AtomicBool::new(false),
             awake: AtomicBool::new(false),
             heard: AtomicU64::new(0),
-            looks_again: AtomicU64::new(0),
+            looks_again: AtomicBool::new(false),
         }
     }
 
@@ -215,18 +215,13 @@ impl Shared {
         (heard > 0).then(|| Duration::from_micros(self.microseconds(now).saturating_sub(heard)))
     }
 
-    /// The link's task will look for answers at this time at the latest, whoever wakes it or not.
-    pub(super) fn promise_to_look(&self, link: &Link, at: Instant) {
-        link.looks_again.store(self.microseconds(at), Ordering::Release);
-    }
-
     /// There is an answer for the session. While more requests wait for a thread, and the session is about to
     /// look anyway, it is not woken for each single answer: a wake-up, a TLS record and a system call for each
     /// would cost several times as much as the answers.
     pub(super) fn answered(&self, session: SessionId) {
         if let Some(link) = self.links.read().unwrap_or_else(PoisonError::into_inner).get(&session) {
             // Both are asked after the answer was queued: a look that is still to come will find it.
-            let looks_soon = || self.microseconds(Instant::now()) < link.looks_again.load(Ordering::Acquire);
+            let looks_soon = || link.looks_again.load(Ordering::Acquire);
             let looks_anyway = link.awake.load(Ordering::Acquire) || (self.calls.are_waiting() && looks_soon());
             if !looks_anyway {
                 link.waker.wake();
