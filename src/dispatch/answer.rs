@@ -17,7 +17,9 @@ impl Answer {
     pub fn new(now: Now, id: &str, response: &Response, format: &ResponseFormat) -> Answer {
         let mut text = protocol::command_response(id, response, format, now.epoch_seconds);
         // It may wait or be kept for long, and is counted by its length.
-        text.shrink_to_fit();
+        if text.capacity() - text.len() > text.len() / 8 {
+            text.shrink_to_fit();
+        }
         Answer { text: text.into(), status_code: response.status_code(), body_bytes: response.body_bytes() }
     }
 }

@@ -133,18 +133,16 @@ struct Limits {
 type Table<K, V> = HashMap<K, V, FxBuildHasher>;
 
 /// What makes two COMMANDs the same: ids are the application's, and each group is an application of its own.
-/// Shared, because several tables have it.
-type Key = Arc<KeyParts>;
-
-#[derive(Debug, PartialEq, Eq)]
-struct KeyParts {
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
     /// Of the other two, with a secret: computed once for all tables.
     hash: u64,
+    /// Shared, because several tables have it.
+    id: Arc<str>,
     group_id: Arc<str>,
-    id: Box<str>,
 }
 
-impl Hash for KeyParts {
+impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);
     }
@@ -270,7 +268,7 @@ impl Dispatch {
             return Verdict::Handled;
         };
         let hash = self.key_hasher.hash_one((&*group_id, id));
-        let key = Arc::new(KeyParts { hash, group_id, id: Box::from(id) });
+        let key = Key { hash, id: Arc::from(id), group_id };
         match self.decide(now, session, &key, request) {
             Ok((fingerprint, request)) => self.begin(now, session, key, fingerprint, request),
             Err(Handled::Joined) => {

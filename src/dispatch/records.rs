@@ -100,7 +100,7 @@ impl Dispatch {
             time: now.epoch_seconds,
             host_name: arrival.host_name,
             group_id: key.group_id.clone(),
-            id: key.id.clone(),
+            id: Box::from(&*key.id),
             method: arrival.method,
             path: arrival.path,
             step: Step::Ended {

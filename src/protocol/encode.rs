@@ -75,7 +75,10 @@ pub fn notification_request<'e>(
 /// The answer to the COMMAND with this id. A body that is not UTF-8 goes as base64 and says so in a header, whatever the
 /// host says there.
 pub fn command_response(id: &str, response: &Response, format: &ResponseFormat, epoch_seconds: i64) -> String {
-    let mut out = envelope(id, "COMMAND", "RESPONSE", epoch_seconds, response.body_bytes() + 256);
+    // As much as it takes, mostly: JSON in a string is a quarter longer.
+    let headers = response.headers.iter().map(|(name, value)| name.len() + value.len() + 6).sum::<usize>();
+    let bytes = headers + response.body_bytes() / 4 * 5 + 64;
+    let mut out = envelope(id, "COMMAND", "RESPONSE", epoch_seconds, bytes);
     out.push_str("{\"headers\":{");
     let text = response.body.as_deref().map(std::str::from_utf8);
     let is_binary = matches!(text, Some(Err(_)));
