@@ -1,9 +1,10 @@
 //! A stream socket whose writes cannot raise SIGPIPE.
 
+use std::future::Future;
 use std::io;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::io::IoSlice;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use socket2::Domain;
 use socket2::{SockRef, Type};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use tokio::io::Interest;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -24,8 +25,26 @@ const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(60);
 /// The standard library writes plain buffers with `send(MSG_NOSIGNAL)`, but vectored ones with `writev`, which
 /// has no such flag: a peer's reset would then kill a host that has the default SIGPIPE disposition. So this
 /// wrapper does not pass vectored writes on; where it can, it makes one send of several TLS records by itself.
+///
+/// It reads ahead, too: rustls asks for 4 KiB at a time, and a burst of messages would take a system call for each.
 #[derive(Debug)]
-pub(crate) struct QuietStream(Socket);
+pub(crate) struct QuietStream {
+    socket: Socket,
+    ahead: Ahead,
+}
+
+/// What was read from the socket before it was asked for. Has memory only in a burst.
+#[derive(Debug, Default)]
+struct Ahead {
+    bytes: Vec<u8>,
+    /// So many of them were handed on.
+    taken: usize,
+    /// The latest read took all that it had room for.
+    more: bool,
+}
+
+/// Read ahead this much.
+const AHEAD_BYTES: usize = 32 << 10;
 
 #[derive(Debug)]
 enum Socket {
@@ -42,14 +61,20 @@ impl QuietStream {
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_LIMIT));
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = SockRef::from(&stream).set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(UNACKNOWLEDGED_LIMIT));
-        QuietStream(Socket::Tcp(stream))
+        Socket::Tcp(stream).into()
     }
 }
 
 #[cfg(unix)]
 impl From<UnixStream> for QuietStream {
     fn from(stream: UnixStream) -> QuietStream {
-        QuietStream(Socket::Unix(stream))
+        Socket::Unix(stream).into()
+    }
+}
+
+impl From<Socket> for QuietStream {
+    fn from(socket: Socket) -> QuietStream {
+        QuietStream { socket, ahead: Ahead::default() }
     }
 }
 
@@ -102,9 +127,9 @@ impl Socket {
     }
 }
 
-impl AsyncRead for QuietStream {
+impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
+        match &mut *self {
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             #[cfg(unix)]
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
@@ -112,9 +137,39 @@ impl AsyncRead for QuietStream {
     }
 }
 
+impl AsyncRead for QuietStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let QuietStream { socket, ahead } = &mut *self;
+        if !ahead.more && ahead.bytes.is_empty() {
+            let read = Pin::new(socket).poll_read(cx, buf);
+            ahead.more = buf.remaining() == 0;
+            return read;
+        }
+        if ahead.taken == ahead.bytes.len() {
+            (ahead.taken, ahead.more) = (0, false);
+            ahead.bytes.clear();
+            ahead.bytes.reserve(AHEAD_BYTES);
+            let read = pin!(socket.read_buf(&mut ahead.bytes)).poll(cx);
+            if !matches!(read, Poll::Ready(Ok(1..))) {
+                ahead.bytes = Vec::new();
+                return read.map_ok(drop);
+            }
+            ahead.more = ahead.bytes.len() == ahead.bytes.capacity();
+        }
+        let rest = &ahead.bytes[ahead.taken..];
+        let taken = &rest[..rest.len().min(buf.remaining())];
+        buf.put_slice(taken);
+        ahead.taken += taken.len();
+        if ahead.taken == ahead.bytes.len() && !ahead.more {
+            *ahead = Ahead::default();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl AsyncWrite for QuietStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.0 {
+        match &mut self.socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             socket @ Socket::Unix(_) => socket.poll_send(cx, &[IoSlice::new(buf)]),
@@ -129,7 +184,7 @@ impl AsyncWrite for QuietStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0.poll_send(cx, bufs)
+        self.socket.poll_send(cx, bufs)
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -138,7 +193,7 @@ impl AsyncWrite for QuietStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
+        match &mut self.socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             #[cfg(unix)]
             Socket::Unix(stream) => Pin::new(stream).poll_flush(cx),
@@ -146,7 +201,7 @@ impl AsyncWrite for QuietStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
+        match &mut self.socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(unix)]
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
@@ -156,6 +211,7 @@ impl AsyncWrite for QuietStream {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -164,9 +220,39 @@ mod tests {
     async fn a_tcp_socket_is_told_to_give_up_on_silence_and_not_to_gather() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let QuietStream(Socket::Tcp(stream)) = QuietStream::new(stream) else { panic!("it is TCP") };
+        let Socket::Tcp(stream) = QuietStream::new(stream).socket else { panic!("it is TCP") };
         assert!(stream.nodelay().unwrap());
         #[cfg(any(target_os = "linux", target_os = "android"))]
         assert_eq!(SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED_LIMIT));
+    }
+
+    #[tokio::test]
+    async fn a_burst_is_read_ahead_in_order_and_leaves_no_memory() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut stream = QuietStream::new(stream);
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let sent: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
+        let to_send = sent.clone();
+        let sending = tokio::spawn(async move {
+            peer.write_all(&to_send).await.unwrap();
+            peer
+        });
+        let (mut received, mut piece) = (Vec::new(), [0; 4096]);
+        let mut ahead = 0;
+        while received.len() < sent.len() {
+            let count = stream.read(&mut piece).await.unwrap();
+            received.extend_from_slice(&piece[..count]);
+            ahead = ahead.max(stream.ahead.bytes.len());
+        }
+        assert!(received == sent && ahead > piece.len(), "{ahead}");
+        // Nothing more comes: the next look finds that out.
+        let nothing = std::future::poll_fn(|cx| {
+            Poll::Ready(Pin::new(&mut stream).poll_read(cx, &mut ReadBuf::new(&mut piece)).is_pending())
+        });
+        assert!(nothing.await);
+        assert_eq!(stream.ahead.bytes.capacity(), 0);
+        drop(sending.await.unwrap());
+        assert_eq!(stream.read(&mut piece).await.unwrap(), 0, "the end");
     }
 }
