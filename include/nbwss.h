@@ -44,7 +44,7 @@
  * others, called from one, return `NBWSS_ILLEGAL_STATE` at once.
  *
  * The library installs no signal handlers (its threads block all signals), raises no SIGPIPE, writes nothing
- * to standard output or error, reads no environment variables (but those of a proxy, with the setting
+ * to standard output or error, has no environment variable decide anything (but those of a proxy, with the setting
  * `proxy.fromEnvironment`) and registers nothing to run at exit. A process that forks must do so before it first
  * calls nbwss_options_new: in a child made later every call returns `NBWSS_FORKED`.
  */
