@@ -38,8 +38,8 @@ $(RELEASE)/outage: all examples/outage/outage.c include/nbwss.h
 
 # A C host and a cloud application on this machine show each other, and you, the whole protocol.
 demo: $(RELEASE)/host $(RELEASE)/outage
-	$(CARGO) build --release --example cloud_app
-	examples/demo.sh $(RELEASE) $(RELEASE)/examples/cloud_app $(RELEASE)/host $(RELEASE)/outage
+	$(CARGO) build --example cloud_app
+	examples/demo.sh $(RELEASE) target/debug/examples/cloud_app $(RELEASE)/host $(RELEASE)/outage
 
 # Everything. Installs the Debian packages that are missing, when it may.
 test: deps all
