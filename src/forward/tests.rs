@@ -96,6 +96,7 @@ async fn a_call_and_its_answer_pass_as_they_are() {
         "content-length: 17",
         "content-type: application/json",
         host.as_str(),
+        "via: 1.1 nbwss",
     ];
     assert_eq!(head, expected);
     assert!(request.ends_with("\r\n\r\n{\"userName\":\"ü\"}"));
