@@ -6,6 +6,14 @@
 
 #include <iostream>
 #include <nbwss.hpp>
+#include <sstream>
+
+// A line in one piece: callbacks come on several threads.
+template <typename... Words> static void say(const Words &...words) {
+  std::ostringstream line;
+  (line << ... << words) << '\n';
+  std::cout << line.str() << std::flush;
+}
 
 int main(int argc, char **argv) try {
   if (argc != 3) return 2;
@@ -13,12 +21,12 @@ int main(int argc, char **argv) try {
   options.set("tls.caFile", argv[2]).value();
   options.set("dispatch.policy", "allow GET /netbackup/**").value(); // nothing else reaches on_request
   options.on_request([](nbwss::Request request) {
-    std::cout << request.method() << ' ' << request.uri() << std::endl;
+    say(request.method(), ' ', request.uri());
     request.respond({200, R"({"data":[]})", {{"content-type", "application/json"}}}).value(); // or later, anywhere
   }).value();
   options.on_delivery([](const nbwss::Delivery &delivery) {
     const auto what = delivery.outcome == NBWSS_DELIVERED ? "delivered" : delivery.reason;
-    std::cout << "notification " << delivery.sequence << ' ' << what << std::endl;
+    say("notification ", delivery.sequence, ' ', what);
   }).value();
 
   auto connector = nbwss::Connector::create(options).value();
