@@ -49,9 +49,9 @@ impl Bell {
         if let Some(light) = &self.light {
             light.off();
         }
-        let was_rung = self.rung.swap(false, Ordering::AcqRel);
+        // Under the lock, so that whoever rings from here on counts after what is returned.
         let mut rings = lock(&self.rings);
-        if was_rung {
+        if self.rung.swap(false, Ordering::AcqRel) {
             // Rings since the first were not counted, and others may wait for what they were for.
             *rings += 1;
             self.changed.notify_all();
@@ -126,12 +126,13 @@ impl Light {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
     use std::thread;
     use std::time::Duration;
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_secs(20);
 
     #[test]
     fn a_ring_between_a_look_and_the_wait_is_not_missed() {
@@ -150,6 +151,36 @@ mod tests {
         bell.ring();
         bell.silence();
         assert!(bell.wait(seen, Instant::now() + LONG));
+    }
+
+    #[test]
+    fn no_ring_is_lost_however_they_cross_with_the_turns() {
+        const ROUNDS: u64 = 20_000;
+        let (bell, asked, seen) = (Bell::default(), AtomicU64::new(0), AtomicU64::new(0));
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..ROUNDS {
+                        let mine = asked.fetch_add(1, Ordering::SeqCst) + 1;
+                        bell.ring();
+                        while seen.load(Ordering::SeqCst) < mine {
+                            thread::yield_now();
+                        }
+                    }
+                });
+            }
+            while seen.load(Ordering::SeqCst) < 2 * ROUNDS {
+                let rings = bell.silence();
+                let all = asked.load(Ordering::SeqCst);
+                seen.store(all, Ordering::SeqCst);
+                let rang = all == 2 * ROUNDS || bell.wait(rings, Instant::now() + LONG);
+                if !rang {
+                    // Lets the others end, so that the test does.
+                    seen.store(u64::MAX, Ordering::SeqCst);
+                    panic!("asked {}, seen {all}", asked.load(Ordering::SeqCst));
+                }
+            }
+        });
     }
 
     #[test]
