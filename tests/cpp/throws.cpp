@@ -140,7 +140,8 @@ void where_an_answer_is_wanted(char **argv) {
     throw std::runtime_error("no way to " + std::string(dial.host));
   }).value();
   options.on_event([&](const nbwss::Event &event) {
-    if (event.kind != NBWSS_EVENT_CONNECT_FAILED) return;
+    // Destroying calls off the one under way.
+    if (event.kind != NBWSS_EVENT_CONNECT_FAILED || event.cause == NBWSS_CAUSE_STOPPED) return;
     CHECK(event.cause == NBWSS_CAUSE_DIAL && contains(event.reason, "-1") && event.retry_in_ms >= 0);
     counter_raise(&failed);
   }).value();
