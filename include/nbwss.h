@@ -1004,6 +1004,8 @@ nbwss_status nbwss_connector_wait(struct nbwss_connector *connector, uint32_t ti
 ///
 /// Returns `NBWSS_TIMEOUT` where a callback of the host, or the disk of a database, has not returned: no other callback
 /// will be begun, and the handle stays, for another destroy only. Returns `NBWSS_ILLEGAL_STATE` at once from a callback.
+///
+/// With `callbacks.poll` the last callbacks run on this thread, and the time that they take themselves is not bounded.
 nbwss_status nbwss_connector_destroy(struct nbwss_connector *connector);
 
 /// With the setting `callbacks.poll`: runs the callbacks that wait, on this thread. With none it waits for the first, at

@@ -1,7 +1,7 @@
 //! What the host's threads and ours share, and who wakes whom.
 //!
-//! One lock is never taken while another is held, but for `outbox` under `control`, and either of them and the queue of
-//! reports under `store`; and no lock is held during a callback.
+//! One lock is never taken while another is held, but for `outbox` under `control`, either of them and the queue of
+//! reports under `store`, and the bell's own, under which no other is taken, under any; and no lock is held during a callback.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -244,6 +244,8 @@ pub unsafe extern "C" fn nbwss_connector_wait(connector: *mut nbwss_connector, t
 ///
 /// Returns `NBWSS_TIMEOUT` where a callback of the host, or the disk of a database, has not returned: no other callback
 /// will be begun, and the handle stays, for another destroy only. Returns `NBWSS_ILLEGAL_STATE` at once from a callback.
+///
+/// With `callbacks.poll` the last callbacks run on this thread, and the time that they take themselves is not bounded.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbwss_connector_destroy(connector: *mut nbwss_connector) -> nbwss_status {
     boundary::call(|| {
