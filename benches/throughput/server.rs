@@ -77,7 +77,8 @@ impl Server {
                 });
             }
         };
-        let thread = thread::spawn(move || {
+        // By another name than the client's threads.
+        let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
                     () = accepting => {}
@@ -85,6 +86,7 @@ impl Server {
                 }
             });
         });
+        let thread = thread.expect("a thread");
         Server { thread: Some(thread), stop: Some(stop), port, dir, seen }
     }
 

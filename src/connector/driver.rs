@@ -2,6 +2,8 @@
 //!
 //! The hot path is [`Driver::poll`]: read everything that is there, answer it all, flush once.
 
+mod inbox;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,19 +16,18 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::cause::Cause;
 use super::host::{EventKind, LogLevel};
-use super::request::Request;
 use super::runner::Runner;
 use super::shared::{GATHERING, Link, Shared, Why};
 use super::sync::lock;
-use crate::dispatch::{SessionId, Verdict};
 use crate::endpoint::{Endpoint, EndpointTls};
 use crate::error::{Error, with_causes};
 use crate::panics;
 use crate::protocol::{Text, Undecodable};
-use crate::session::{End, Received, Session, Transmit};
+use crate::session::{End, Session, Transmit};
 use crate::supervisor::{Aftermath, AttemptId};
 use crate::time::Now;
 use crate::transport::{Broken, ConnectError, Incoming, Trace, Trust, WebSocket, blocking};
+use inbox::Inbox;
 
 /// Messages read before the others on this thread get their turn.
 const READ_BUDGET: usize = 256;
@@ -158,17 +159,15 @@ pub(super) async fn run(mut attempt: Attempt) {
     let mut driver = Driver {
         timer: Box::pin(sleep_until(Instant::from_std(session.next_timeout()))),
         socket,
-        session,
-        open: None,
+        inbox: Inbox { attempt: &attempt, session, open: None, requests: Vec::new() },
         answers: VecDeque::new(),
-        requests: Vec::new(),
         look_again: None,
         progressed: false,
         attempt: &attempt,
     };
     let end = poll_fn(|cx| driver.poll(cx)).await;
     driver.close(&end).await;
-    let was_established = driver.session.is_established();
+    let was_established = driver.inbox.session.is_established();
     drop(driver);
     attempt.outcome = Outcome::Ended { end, was_established };
 }
@@ -200,13 +199,9 @@ async fn trust(shared: &Shared, tls: &EndpointTls) -> Result<Trust, Error> {
 struct Driver<'a> {
     attempt: &'a Attempt,
     socket: WebSocket,
-    session: Session,
-    /// Set when the session is established.
-    open: Option<SessionId>,
+    inbox: Inbox<'a>,
     /// Taken from dispatch and not yet from us.
     answers: VecDeque<Text>,
-    /// Read in this turn and not yet handed to the host's threads.
-    requests: Vec<Request>,
     /// When to look for answers without being woken for them.
     look_again: Option<std::time::Instant>,
     /// The socket took something since reading was last found to be held: the peer reads, if slowly.
@@ -216,7 +211,7 @@ struct Driver<'a> {
 
 impl Drop for Driver<'_> {
     fn drop(&mut self) {
-        if let Some(open) = self.open {
+        if let Some(open) = self.inbox.open {
             self.attempt.shared.remove_link(open);
             self.attempt.shared.group_disconnected(self.group_id());
             self.attempt.shared.dispatch(|dispatch| dispatch.close(open));
@@ -245,20 +240,20 @@ impl Driver<'_> {
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         loop {
             let now = Now::read();
-            self.session.timeout(now.instant)?;
-            if let Some(open) = self.open {
+            self.inbox.session.timeout(now.instant)?;
+            if let Some(open) = self.inbox.open {
                 self.attempt.shared.dispatch(|dispatch| dispatch.timeout(now, open));
             }
             self.attempt.link.awake.store(true, Ordering::Release);
             let reading = self.read(cx, now);
             let hurries =
                 self.look_again.take_if(|at| *at <= now.instant).is_some() && self.attempt.shared.calls.hurry();
-            if hurries || (!self.requests.is_empty() && self.attempt.runner.answers_later()) {
+            if hurries || (!self.inbox.requests.is_empty() && self.attempt.runner.answers_later()) {
                 self.look_again = Some(now.instant + GATHERING);
             }
             self.attempt.link.looks_again.store(self.look_again.is_some(), Ordering::Release);
-            if !self.requests.is_empty() {
-                self.attempt.runner.run(&self.attempt.shared, &self.attempt.endpoint, &mut self.requests);
+            if !self.inbox.requests.is_empty() {
+                self.attempt.runner.run(&self.attempt.shared, &self.attempt.endpoint, &mut self.inbox.requests);
             }
             // From here on an answer may come too late for this look.
             self.attempt.link.awake.store(false, Ordering::Release);
@@ -275,7 +270,7 @@ impl Driver<'_> {
                 Reading::Held => {
                     let host_is_slow = self.attempt.shared.dispatch(|dispatch| dispatch.waits_for_host());
                     if host_is_slow || std::mem::take(&mut self.progressed) {
-                        self.session.not_reading();
+                        self.inbox.session.not_reading();
                     }
                 }
             }
@@ -290,7 +285,7 @@ impl Driver<'_> {
     }
 
     fn may_read(&self) -> bool {
-        self.open.is_none_or(|open| self.attempt.shared.dispatch(|dispatch| dispatch.may_read(open)))
+        self.inbox.open.is_none_or(|open| self.attempt.shared.dispatch(|dispatch| dispatch.may_read(open)))
     }
 
     fn read(&mut self, cx: &mut Context<'_>, now: Now) -> Result<Reading, End> {
@@ -301,56 +296,18 @@ impl Driver<'_> {
             match self.socket.poll_receive(cx) {
                 Poll::Pending => return Ok(Reading::Drained),
                 Poll::Ready(Err(broken)) => return Err(end_of(broken)),
-                Poll::Ready(Ok(Incoming::Text(text))) => self.receive(now, Ok(text.as_str()))?,
+                Poll::Ready(Ok(Incoming::Text(text))) => self.inbox.receive(now, Ok(text))?,
                 Poll::Ready(Ok(Incoming::Binary(bytes))) => {
-                    self.receive(now, std::str::from_utf8(&bytes).map_err(|_| ()))?
+                    self.inbox.receive(now, std::str::from_utf8(bytes).map_err(|_| ()))?
                 }
                 Poll::Ready(Ok(Incoming::Pong)) => {
-                    self.session.pong();
+                    self.inbox.session.pong();
                     self.attempt.shared.hear(&self.attempt.link, now.instant);
                 }
                 Poll::Ready(Ok(Incoming::Closed { code, reason })) => return Err(End::PeerClosed { code, reason }),
             }
         }
         Ok(Reading::BudgetSpent)
-    }
-
-    fn receive(&mut self, now: Now, text: Result<&str, ()>) -> Result<(), End> {
-        let shared = &self.attempt.shared;
-        let received = match text {
-            Ok(text) => self.session.receive(text)?,
-            Err(()) => self.session.undecodable(Undecodable::NotUtf8)?,
-        };
-        match received {
-            Received::Established => {
-                let host_name = &self.attempt.endpoint.details.host_name;
-                let open = shared.dispatch(|dispatch| dispatch.open(now, host_name, self.group_id()));
-                self.open = Some(open);
-                shared.group_connected(self.group_id());
-                lock(&shared.control).supervisor.established(now.instant, self.attempt.id);
-                shared.add_link(open, &self.attempt.link);
-                shared.hear(&self.attempt.link, now.instant);
-                shared.event(EventKind::Established, &self.attempt.endpoint, Why::default(), None);
-            }
-            Received::Command { id, request } => {
-                let Some(open) = self.open else { return Ok(()) };
-                // A statement of its own: the lock must be free again before the request is queued.
-                let verdict = shared.dispatch(|dispatch| dispatch.request(now, open, &id, &request));
-                if let (Verdict::Call { call, deadline }, Ok(request)) = (verdict, request) {
-                    self.requests.push(Request::new(shared, (call, deadline), &self.attempt.endpoint, &id, request));
-                }
-            }
-            Received::Acknowledged(id) => {
-                if !shared.acknowledged(self.group_id(), &id) {
-                    shared.log(LogLevel::Debug, format_args!("acknowledgement of an id that is not in flight"));
-                }
-            }
-            Received::Ignored(why) => {
-                let host_name = &self.attempt.endpoint.details.host_name;
-                shared.log(LogLevel::Warn, format_args!("message ignored: {why} [endpoint {host_name}]"));
-            }
-        }
-        Ok(())
     }
 
     /// Hands over all there is, as long as the socket takes it, and flushes once.
@@ -360,8 +317,8 @@ impl Driver<'_> {
                 Poll::Ready(ready) => ready.map_err(end_of)?,
                 Poll::Pending => return Ok(Writing::Blocked),
             }
-            let sent = match self.session.poll_transmit(now) {
-                Some(Transmit::Connect(message)) => self.socket.send_text(message.expose().into()),
+            let sent = match self.inbox.session.poll_transmit(now) {
+                Some(Transmit::Connect(message)) => self.socket.send_short_text(message.expose()),
                 Some(Transmit::Ping) => self.socket.send_ping(),
                 None => {
                     let sent = if self.socket.has_fragments() {
@@ -384,7 +341,7 @@ impl Driver<'_> {
     }
 
     fn next_answer(&mut self) -> Option<Text> {
-        let open = self.open?;
+        let open = self.inbox.open?;
         if self.answers.is_empty() {
             self.answers = self.attempt.shared.dispatch(|dispatch| dispatch.take_answers(open));
         }
@@ -393,7 +350,7 @@ impl Driver<'_> {
 
     /// Answers go before notifications: somebody waits for them.
     fn next_message(&mut self, now: Now) -> Option<Text> {
-        self.open?;
+        self.inbox.open?;
         match self.next_answer() {
             // Its group's notifications may be another endpoint's by now.
             None if self.attempt.link.is_ending() => None,
@@ -404,8 +361,8 @@ impl Driver<'_> {
 
     fn next_timeout(&self, writing: &Writing) -> std::time::Instant {
         let shared = &self.attempt.shared;
-        let session = self.session.next_timeout();
-        let Some(open) = self.open else { return session };
+        let session = self.inbox.session.next_timeout();
+        let Some(open) = self.inbox.open else { return session };
         let call = shared.dispatch(|dispatch| dispatch.next_timeout(open));
         let resend = match writing {
             Writing::Done => lock(&shared.outbox).next_timeout(self.group_id()),
@@ -423,15 +380,14 @@ impl Driver<'_> {
         }
         let patience = CLOSE_TIMEOUT.min(self.attempt.shared.settings.shutdown_timeout / 2);
         let closing = poll_fn(|cx| {
-            while let Poll::Ready(Ok(())) = self.socket.poll_ready(cx) {
+            while let (Some(closing), Poll::Ready(Ok(()))) = (code, self.socket.poll_ready(cx)) {
                 let sent = if self.socket.has_fragments() {
                     self.socket.send_fragment()
                 } else if let Some(answer) = self.next_answer() {
                     self.socket.send_text(answer)
-                } else if let Some(code) = code.take() {
-                    self.socket.send_close(code)
                 } else {
-                    break;
+                    code = None;
+                    self.socket.send_close(closing)
                 };
                 if sent.is_err() {
                     return Poll::Ready(());
@@ -468,6 +424,7 @@ enum Reading {
 pub(super) fn end_of(broken: Broken) -> End {
     match broken {
         Broken::TooLarge => End::TooLarge,
+        Broken::NotUtf8 => End::Undecodable(Undecodable::NotUtf8),
         Broken::Violation(how) => End::Violation(how),
         Broken::Lost(error) => End::Lost(error.to_string()),
     }

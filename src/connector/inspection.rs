@@ -159,12 +159,12 @@ fn poll_prove(cx: &mut Context<'_>, socket: &mut WebSocket, session: &mut Sessio
     if socket.poll_ready(cx).map_err(end_of)?.is_ready()
         && let Some(Transmit::Connect(message)) = session.poll_transmit(Now::read())
     {
-        socket.send_text(message.expose().into()).map_err(end_of)?;
+        socket.send_short_text(message.expose()).map_err(end_of)?;
     }
     let _ = socket.poll_flush(cx).map_err(end_of)?;
     while let Poll::Ready(incoming) = socket.poll_receive(cx).map_err(end_of)? {
         let received = match incoming {
-            Incoming::Text(text) => session.receive(&text).map(|received| matches!(received, Received::Established)),
+            Incoming::Text(text) => session.receive(text).map(|received| matches!(received, Received::Established)),
             Incoming::Closed { code, reason } => Err(End::PeerClosed { code, reason }),
             Incoming::Binary(_) | Incoming::Pong => Ok(false),
         };
