@@ -7,13 +7,14 @@
 mod answer;
 mod audit;
 mod chunks;
+mod deadlines;
 mod policy;
 mod rate;
 mod records;
 mod remembered;
 mod session;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use crate::settings::Settings;
 use crate::time::Now;
 pub use answer::Answer;
 pub use audit::{AuditRecord, Decision, Step};
+use deadlines::Deadlines;
 pub use policy::{BadPolicy, MAX_RULES, Policy};
 use rate::Rate;
 use records::Arrival;
@@ -133,9 +135,9 @@ struct Limits {
 /// Hashes quickly: what the keys give it are numbers of our own, which no peer can choose to collide.
 type Table<K, V> = HashMap<K, V, FxBuildHasher>;
 
-/// By what a COMMAND is known that comes again. Two that are not the same have the same hash once in 2^64 times, and none
-/// can be made to: the later one is then turned away like a request with the id of another, for its fingerprint is not
-/// the same.
+/// By what a COMMAND is known that comes again; its id need not be kept for that. Two ids have the same hash once in 2^64
+/// times, and nobody can look for such: the later one is then turned away as if its id were the other's, for the
+/// fingerprints differ. So no answer goes to another, and the host is not called twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Key {
     /// Of what makes two COMMANDs the same, with a secret: ids are the application's, and each group is an application of
@@ -225,7 +227,7 @@ impl Dispatch {
             large_answers: VecDeque::new(),
             waiting_bytes: 0,
             taken_bytes: 0,
-            deadlines: BTreeSet::new(),
+            deadlines: Deadlines::default(),
             rate: Rate::new(now.instant, self.limits.rate),
         };
         self.sessions.insert(session, calls);
@@ -334,11 +336,13 @@ impl Dispatch {
                 return turn(Decision::Conflict, 409, "id: another request with this id is being answered");
             }
             // The first sending's answer, or its deadline, is this one's too.
-            let deadline = (call.deadline, *running);
-            calls.deadlines.insert(deadline);
             let before = std::mem::replace(&mut call.session, session);
-            if let Some(calls) = self.sessions.get_mut(&before).filter(|_| before != session) {
-                calls.deadlines.remove(&deadline);
+            if before != session {
+                let deadline = (call.deadline, *running);
+                calls.deadlines.insert(deadline);
+                if let Some(calls) = self.sessions.get_mut(&before) {
+                    calls.deadlines.remove(deadline);
+                }
             }
             return Err(Handled::Joined);
         }
@@ -457,7 +461,7 @@ impl Dispatch {
         let answer = if self.has_room(call.session, &answer.text) { answer } else { self.no_room(now, &call.name) };
         self.audit_end(now, &call.name, call.arrived, &answer);
         let calls = self.sessions.get_mut(&call.session)?;
-        calls.deadlines.remove(&(call.deadline, call.id));
+        calls.deadlines.remove((call.deadline, call.id));
         calls.push(answer.text);
         Some(call.session)
     }
@@ -484,8 +488,9 @@ impl Dispatch {
         }
     }
 
-    /// Answers what has waited too long with 504.
+    /// Answers what has waited too long with 504, and lets go of what was remembered long enough.
     pub fn timeout(&mut self, now: Now, session: SessionId) {
+        self.remembered.forget_old(now.instant);
         while let Some(id) = self.sessions.get(&session).and_then(|calls| calls.first_due(now.instant)) {
             let Some(call) = self.held.get_mut(&id).and_then(|held| held.call.take()) else { break };
             self.expire(now, call);
@@ -495,7 +500,7 @@ impl Dispatch {
 
     /// When to call [`Dispatch::timeout`] for the session next.
     pub fn next_timeout(&self, session: SessionId) -> Option<Instant> {
-        self.sessions.get(&session)?.deadlines.first().map(|(deadline, _)| *deadline)
+        self.sessions.get(&session)?.deadlines.first().map(|(deadline, _)| deadline)
     }
 
     /// Answers that wait for the session: all but large ones, and one large one behind them. The next are to be taken

@@ -17,10 +17,10 @@ pub(super) struct Remembered {
     max_age: Duration,
     /// By the key's hash, counted from the first that there ever was. A hash is in it once: while it is, another COMMAND
     /// with it is not answered by the host.
-    numbers: Table<u64, usize>,
+    numbers: Table<u64, u64>,
     order: VecDeque<Answered>,
     /// How many there were before the ones that are here.
-    forgotten: usize,
+    forgotten: u64,
     /// So many of the oldest have no answer any more.
     bare: usize,
     /// Of all answers, copied or shared.
@@ -70,8 +70,8 @@ impl Remembered {
 
     pub(super) fn get(&mut self, now: Instant, key: Key) -> Option<Before> {
         self.forget_old(now);
-        let number = self.numbers.get(&key.hash)?;
-        let before = self.order.get(number.checked_sub(self.forgotten)?)?;
+        let place = self.numbers.get(&key.hash)?.checked_sub(self.forgotten)?;
+        let before = self.order.get(usize::try_from(place).ok()?)?;
         let answer = match &before.answer {
             Kept::Nothing => None,
             Kept::Copy(place) => self.copies.get(*place).map(Text::from),
@@ -96,7 +96,7 @@ impl Remembered {
                 Kept::Copy(self.copies.push(answer))
             }
         };
-        self.numbers.insert(key.hash, self.forgotten + self.order.len());
+        self.numbers.insert(key.hash, self.forgotten + self.order.len() as u64);
         self.order.push_back(Answered { at: now, key, answer });
         if self.order.len() > self.max_count {
             self.forget_oldest();
@@ -144,5 +144,38 @@ impl Remembered {
     #[cfg(test)]
     pub(super) fn copied_bytes(&self) -> usize {
         self.copies.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_every_size_come_back_as_they_were_and_their_memory_is_bounded() {
+        let max_bytes = 1 << 20;
+        let settings = Settings { remembered_bytes: max_bytes, ..Settings::default() };
+        let mut remembered = Remembered::new(&settings);
+        let now = Instant::now();
+        let key = |n: u64| Key { hash: n, fingerprint: n };
+        let answer = |n: u64| Text::from(format!("{n} ").repeat(1 + n as usize * 7 % 1500));
+        let last = 3000;
+        for n in 0..=last {
+            remembered.insert(now, key(n), &answer(n));
+            assert!(remembered.copied_bytes() <= max_bytes / 7 * 8 + (96 << 10));
+        }
+        let (mut bytes, mut bare) = (0, 0);
+        for n in (0..=last).rev().take(settings.remembered_count) {
+            bytes += answer(n).len();
+            let before = remembered.get(now, key(n)).unwrap();
+            assert!(before.is_same);
+            assert_eq!(before.answer, (bytes <= max_bytes).then(|| answer(n)));
+            bare += usize::from(before.answer.is_none());
+            assert!(!remembered.get(now, Key { fingerprint: n + 1, ..key(n) }).unwrap().is_same);
+        }
+        assert!(0 < bare && bare < settings.remembered_count && bytes > max_bytes);
+        assert!(remembered.get(now, key(last - settings.remembered_count as u64)).is_none());
+        remembered.forget_old(now + settings.remembered_time);
+        assert_eq!((remembered.copied_bytes(), remembered.bytes, remembered.numbers.len()), (0, 0, 0));
     }
 }
