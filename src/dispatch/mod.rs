@@ -6,14 +6,16 @@
 
 mod answer;
 mod audit;
+mod chunks;
+mod deadlines;
 mod policy;
 mod rate;
 mod records;
 mod remembered;
 mod session;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,7 @@ use crate::settings::Settings;
 use crate::time::Now;
 pub use answer::Answer;
 pub use audit::{AuditRecord, Decision, Step};
+use deadlines::Deadlines;
 pub use policy::{BadPolicy, MAX_RULES, Policy};
 use rate::Rate;
 use records::Arrival;
@@ -82,9 +85,9 @@ pub struct Dispatch {
     held: Table<CallId, Held>,
     /// What `dispatch.maxHeldBytes` counts.
     held_bytes: usize,
-    /// The unanswered ones by their key.
-    running: Table<Key, CallId>,
-    key_hasher: RandomState,
+    /// The unanswered ones by their key's hash.
+    running: Table<u64, CallId>,
+    hasher: RandomState,
     remembered: Remembered,
     wanted: Wanted,
     notices: VecDeque<Notice>,
@@ -132,20 +135,17 @@ struct Limits {
 /// Hashes quickly: what the keys give it are numbers of our own, which no peer can choose to collide.
 type Table<K, V> = HashMap<K, V, FxBuildHasher>;
 
-/// What makes two COMMANDs the same: ids are the application's, and each group is an application of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// By what a COMMAND is known that comes again; its id need not be kept for that. Two ids have the same hash once in 2^64
+/// times, and nobody can look for such: the later one is then turned away as if its id were the other's, for the
+/// fingerprints differ. So no answer goes to another, and the host is not called twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Key {
-    /// Of the other two, with a secret: computed once for all tables.
+    /// Of what makes two COMMANDs the same, with a secret: ids are the application's, and each group is an application of
+    /// its own.
     hash: u64,
-    /// Shared, because several tables have it.
-    id: Arc<str>,
-    group_id: Arc<str>,
-}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
+    /// Of all that is asked for, and of id and group once more. Quick rather than strong: an application that makes two
+    /// requests look alike only deceives itself.
+    fingerprint: u64,
 }
 
 /// A request in the host's hands.
@@ -170,13 +170,14 @@ impl Held {
 #[derive(Debug)]
 struct Call {
     id: CallId,
+    /// The COMMAND's.
+    name: Box<str>,
     key: Key,
-    fingerprint: u64,
     /// The session that asked last.
     session: SessionId,
     deadline: Instant,
     /// Kept only for the audit.
-    arrived: Option<Arrival>,
+    arrived: Option<Box<Arrival>>,
 }
 
 impl Dispatch {
@@ -200,7 +201,7 @@ impl Dispatch {
             held: Table::default(),
             held_bytes: 0,
             running: Table::default(),
-            key_hasher: RandomState::new(),
+            hasher: RandomState::new(),
             remembered: Remembered::new(settings),
             wanted,
             notices: VecDeque::new(),
@@ -226,7 +227,7 @@ impl Dispatch {
             large_answers: VecDeque::new(),
             waiting_bytes: 0,
             taken_bytes: 0,
-            deadlines: BTreeSet::new(),
+            deadlines: Deadlines::default(),
             rate: Rate::new(now.instant, self.limits.rate),
         };
         self.sessions.insert(session, calls);
@@ -264,24 +265,16 @@ impl Dispatch {
         id: &str,
         request: &Result<CommandRequest<'_>, BadCommand>,
     ) -> Verdict {
-        let Some(group_id) = self.sessions.get(&session).map(|calls| calls.group_id.clone()) else {
-            return Verdict::Handled;
-        };
-        let hash = self.key_hasher.hash_one((&*group_id, id));
-        let key = Key { hash, id: Arc::from(id), group_id };
-        match self.decide(now, session, &key, request) {
-            Ok((fingerprint, request)) => self.begin(now, session, key, fingerprint, request),
+        let text = match self.decide(now, session, id, request) {
+            Ok((key, request)) => return self.begin(now, session, id, key, request),
+            Err(Handled::Unasked) => return Verdict::Handled,
             Err(Handled::Joined) => {
                 self.arrive(now, session, id, request.as_ref().ok(), Decision::Repeated);
-                Verdict::Handled
+                return Verdict::Handled;
             }
             Err(Handled::Remembered(text)) => {
                 self.arrive(now, session, id, request.as_ref().ok(), Decision::Repeated);
-                let text = if self.has_room(session, &text) { text } else { self.no_room(now, id).text };
-                if let Some(calls) = self.sessions.get_mut(&session) {
-                    calls.push(text);
-                }
-                Verdict::Handled
+                if self.has_room(session, &text) { text } else { self.no_room(now, id).text }
             }
             Err(Handled::Turned(decision, status_code, why)) => {
                 let mut response = protocol::error_response(status_code, &why);
@@ -290,25 +283,26 @@ impl Dispatch {
                 }
                 let answer = Answer::new(now, id, &response, &self.format);
                 let arrival = self.arrive(now, session, id, request.as_ref().ok(), decision);
-                self.audit_end(now, &key, arrival, &answer);
-                if let Some(calls) = self.sessions.get_mut(&session) {
-                    calls.push(answer.text);
-                }
-                Verdict::Handled
+                self.audit_end(now, id, arrival, &answer);
+                answer.text
             }
+        };
+        if let Some(calls) = self.sessions.get_mut(&session) {
+            calls.push(text);
         }
+        Verdict::Handled
     }
 
-    /// Lets a COMMAND through, with the fingerprint of its request, or says what becomes of it.
+    /// Lets a COMMAND through, with its key, or says what becomes of it.
     fn decide<'r>(
         &mut self,
         now: Now,
         session: SessionId,
-        key: &Key,
+        id: &str,
         request: &'r Result<CommandRequest<'r>, BadCommand>,
-    ) -> Result<(u64, &'r CommandRequest<'r>), Handled> {
+    ) -> Result<(Key, &'r CommandRequest<'r>), Handled> {
         let turn = |decision, status, why: &str| Err(Handled::Turned(decision, status, why.to_owned()));
-        let Some(calls) = self.sessions.get_mut(&session) else { return Err(Handled::Joined) };
+        let Some(calls) = self.sessions.get_mut(&session) else { return Err(Handled::Unasked) };
         if !calls.rate.take(now.instant) {
             return turn(Decision::Limited, 429, "too many requests: dispatch.maxRate");
         }
@@ -319,7 +313,7 @@ impl Dispatch {
         if request.has_header(&self.limits.forbidden_headers) {
             return turn(Decision::Malformed, 400, "headers: one is not for an application to send");
         }
-        if !self.policy.allows(&key.group_id, &request.method, &request.uri) {
+        if !self.policy.allows(&calls.group_id, &request.method, &request.uri) {
             return turn(Decision::Refused, 403, "not allowed by the policy of the backup service");
         }
         let body = request.body.as_deref().unwrap_or_default();
@@ -329,32 +323,37 @@ impl Dispatch {
         if protocol::nests_deeper(body, self.limits.max_json_depth) {
             return turn(Decision::Malformed, 400, "parameters: nested too deeply");
         }
-        // Quick rather than strong: an application that makes two requests look alike only deceives itself.
-        let fingerprint = FxBuildHasher.hash_one((&request.method, &request.uri, &request.body));
-        if let Some(running) = self.running.get(key) {
+        let name = (&*calls.group_id, id);
+        let key = Key {
+            hash: self.hasher.hash_one(name),
+            fingerprint: FxBuildHasher.hash_one((name, &request.method, &request.uri, &request.body)),
+        };
+        if let Some(running) = self.running.get(&key.hash) {
             let Some(call) = self.held.get_mut(running).and_then(|held| held.call.as_mut()) else {
                 return Err(Handled::Joined);
             };
-            if call.fingerprint != fingerprint {
+            if call.key != key {
                 return turn(Decision::Conflict, 409, "id: another request with this id is being answered");
             }
             // The first sending's answer, or its deadline, is this one's too.
-            let deadline = (call.deadline, *running);
-            calls.deadlines.insert(deadline);
             let before = std::mem::replace(&mut call.session, session);
-            if let Some(calls) = self.sessions.get_mut(&before).filter(|_| before != session) {
-                calls.deadlines.remove(&deadline);
+            if before != session {
+                let deadline = (call.deadline, *running);
+                calls.deadlines.insert(deadline);
+                if let Some(calls) = self.sessions.get_mut(&before) {
+                    calls.deadlines.remove(deadline);
+                }
             }
             return Err(Handled::Joined);
         }
         if let Some(before) = self.remembered.get(now.instant, key) {
-            if before.fingerprint != fingerprint {
+            if !before.is_same {
                 return turn(Decision::Conflict, 409, "id: another request with this id was answered before");
             }
-            let text = before.answer.clone().unwrap_or_else(|| {
+            let text = before.answer.unwrap_or_else(|| {
                 let why =
                     "id: this request was answered before, and dispatch.rememberedBytes has no room for the answer";
-                Answer::new(now, &key.id, &protocol::error_response(409, why), &self.format).text
+                Answer::new(now, id, &protocol::error_response(409, why), &self.format).text
             });
             return Err(Handled::Remembered(text));
         }
@@ -368,18 +367,11 @@ impl Dispatch {
         if !self.held.is_empty() && self.held_bytes + request.bytes() > self.limits.max_held_bytes {
             return turn(Decision::Limited, 503, "too many bytes of requests outstanding");
         }
-        Ok((fingerprint, request))
+        Ok((key, request))
     }
 
-    fn begin(
-        &mut self,
-        now: Now,
-        session: SessionId,
-        key: Key,
-        fingerprint: u64,
-        request: &CommandRequest<'_>,
-    ) -> Verdict {
-        let arrived = self.arrive(now, session, &key.id, Some(request), Decision::Allowed);
+    fn begin(&mut self, now: Now, session: SessionId, name: &str, key: Key, request: &CommandRequest<'_>) -> Verdict {
+        let arrived = self.arrive(now, session, name, Some(request), Decision::Allowed);
         let deadline = now.instant + self.limits.timeout;
         self.last += 1;
         let id = CallId(self.last);
@@ -388,8 +380,8 @@ impl Dispatch {
         }
         let bytes = request.bytes();
         self.held_bytes += bytes;
-        self.running.insert(key.clone(), id);
-        let call = Some(Call { id, key, fingerprint, session, deadline, arrived });
+        self.running.insert(key.hash, id);
+        let call = Some(Call { id, name: name.into(), key, session, deadline, arrived });
         self.held.insert(id, Held { call, tag: 0, bytes });
         Verdict::Call { call: id, deadline }
     }
@@ -459,17 +451,17 @@ impl Dispatch {
     }
 
     fn answer_for_host(&mut self, now: Now, call: Call, status_code: u16, why: &str) -> Option<SessionId> {
-        let answer = Answer::new(now, &call.key.id, &protocol::error_response(status_code, why), &self.format);
+        let answer = Answer::new(now, &call.name, &protocol::error_response(status_code, why), &self.format);
         self.answer(now, call, answer)
     }
 
     fn answer(&mut self, now: Now, call: Call, answer: Answer) -> Option<SessionId> {
-        self.running.remove(&call.key);
-        self.remembered.insert(now.instant, call.key.clone(), call.fingerprint, &answer.text);
-        let answer = if self.has_room(call.session, &answer.text) { answer } else { self.no_room(now, &call.key.id) };
-        self.audit_end(now, &call.key, call.arrived, &answer);
+        self.running.remove(&call.key.hash);
+        self.remembered.insert(now.instant, call.key, &answer.text);
+        let answer = if self.has_room(call.session, &answer.text) { answer } else { self.no_room(now, &call.name) };
+        self.audit_end(now, &call.name, call.arrived, &answer);
         let calls = self.sessions.get_mut(&call.session)?;
-        calls.deadlines.remove(&(call.deadline, call.id));
+        calls.deadlines.remove((call.deadline, call.id));
         calls.push(answer.text);
         Some(call.session)
     }
@@ -496,8 +488,9 @@ impl Dispatch {
         }
     }
 
-    /// Answers what has waited too long with 504.
+    /// Answers what has waited too long with 504, and lets go of what was remembered long enough.
     pub fn timeout(&mut self, now: Now, session: SessionId) {
+        self.remembered.forget_old(now.instant);
         while let Some(id) = self.sessions.get(&session).and_then(|calls| calls.first_due(now.instant)) {
             let Some(call) = self.held.get_mut(&id).and_then(|held| held.call.take()) else { break };
             self.expire(now, call);
@@ -507,7 +500,7 @@ impl Dispatch {
 
     /// When to call [`Dispatch::timeout`] for the session next.
     pub fn next_timeout(&self, session: SessionId) -> Option<Instant> {
-        self.sessions.get(&session)?.deadlines.first().map(|(deadline, _)| *deadline)
+        self.sessions.get(&session)?.deadlines.first().map(|(deadline, _)| deadline)
     }
 
     /// Answers that wait for the session: all but large ones, and one large one behind them. The next are to be taken
@@ -546,6 +539,8 @@ impl Dispatch {
 
 /// Why a COMMAND does not go to the host.
 enum Handled {
+    /// Its session is over.
+    Unasked,
     /// The same request is running; this sending shares its answer.
     Joined,
     /// The same request was answered before; this is what it gets now.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Answer, AuditRecord, Decision, Dispatch, Key, MAX_WAITING_NOTICES, Notice, SessionId, Step};
+use super::{Answer, AuditRecord, Decision, Dispatch, MAX_WAITING_NOTICES, Notice, SessionId, Step};
 use crate::protocol::CommandRequest;
 use crate::time::Now;
 
@@ -38,6 +38,7 @@ pub enum Logged {
 pub(super) struct Arrival {
     at: Instant,
     host_name: Arc<str>,
+    group_id: Arc<str>,
     method: Box<str>,
     path: Box<str>,
 }
@@ -51,7 +52,7 @@ impl Dispatch {
         id: &str,
         request: Option<&CommandRequest<'_>>,
         decision: Decision,
-    ) -> Option<Arrival> {
+    ) -> Option<Box<Arrival>> {
         *match decision {
             Decision::Allowed => &mut self.counts.allowed,
             Decision::Refused => &mut self.counts.refused,
@@ -75,6 +76,7 @@ impl Dispatch {
         let arrival = Arrival {
             at: now.instant,
             host_name: calls.host_name.clone(),
+            group_id: calls.group_id.clone(),
             method: request.map(|request| Box::from(&*request.method)).unwrap_or_default(),
             path: request.map(path).unwrap_or_default(),
         };
@@ -82,16 +84,16 @@ impl Dispatch {
         self.notices.push_back(Notice::Audit(AuditRecord {
             time: now.epoch_seconds,
             host_name: arrival.host_name.clone(),
-            group_id: calls.group_id.clone(),
+            group_id: arrival.group_id.clone(),
             id: Box::from(id),
             method: arrival.method.clone(),
             path: arrival.path.clone(),
             step: Step::Arrived { decision, request_bytes },
         }));
-        (self.wanted.audit || self.wanted.log == Logged::Everything).then_some(arrival)
+        (self.wanted.audit || self.wanted.log == Logged::Everything).then(|| Box::new(arrival))
     }
 
-    pub(super) fn audit_end(&mut self, now: Now, key: &Key, arrival: Option<Arrival>, answer: &Answer) {
+    pub(super) fn audit_end(&mut self, now: Now, id: &str, arrival: Option<Box<Arrival>>, answer: &Answer) {
         let Some(arrival) = arrival else { return };
         if !self.wanted.audit && self.notices.len() >= MAX_WAITING_LINES {
             return;
@@ -99,8 +101,8 @@ impl Dispatch {
         self.notices.push_back(Notice::Audit(AuditRecord {
             time: now.epoch_seconds,
             host_name: arrival.host_name,
-            group_id: key.group_id.clone(),
-            id: Box::from(&*key.id),
+            group_id: arrival.group_id,
+            id: Box::from(id),
             method: arrival.method,
             path: arrival.path,
             step: Step::Ended {

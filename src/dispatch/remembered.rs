@@ -1,9 +1,10 @@
-//! What is kept for requests that come again: their ids, bounded by count and age, and the answers they got,
-//! bounded by bytes as well. An id outlives its answer, so that the host is not called again for it.
+//! What is kept for requests that come again: their keys, bounded by count and age, and the answers they got,
+//! bounded by bytes as well. A key outlives its answer, so that the host is not called again for it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::chunks::{Chunks, MAX_TEXT_BYTES, Place};
 use super::{Key, Table};
 use crate::protocol::Text;
 use crate::settings::Settings;
@@ -14,17 +15,40 @@ pub(super) struct Remembered {
     max_count: usize,
     max_bytes: usize,
     max_age: Duration,
-    answered: Table<Key, Answered>,
-    order: VecDeque<(Instant, Key)>,
+    /// By the key's hash, counted from the first that there ever was. A hash is in it once: while it is, another COMMAND
+    /// with it is not answered by the host.
+    numbers: Table<u64, u64>,
+    order: VecDeque<Answered>,
+    /// How many there were before the ones that are here.
+    forgotten: u64,
     /// So many of the oldest have no answer any more.
     bare: usize,
+    /// Of all answers, copied or shared.
     bytes: usize,
+    copies: Chunks,
 }
 
 /// A request that was answered.
 #[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) fingerprint: u64,
+struct Answered {
+    at: Instant,
+    key: Key,
+    answer: Kept,
+}
+
+/// What there is of an answer.
+#[derive(Debug, Default)]
+enum Kept {
+    /// There was no room for it.
+    #[default]
+    Nothing,
+    Copy(Place),
+    Shared(Box<Text>),
+}
+
+/// A request that came before with the same hash.
+pub(super) struct Before {
+    pub(super) is_same: bool,
     /// `None`: there was no room for it.
     pub(super) answer: Option<Text>,
 }
@@ -35,28 +59,45 @@ impl Remembered {
             max_count: settings.remembered_count,
             max_bytes: settings.remembered_bytes,
             max_age: settings.remembered_time,
-            answered: Table::default(),
+            numbers: Table::default(),
             order: VecDeque::new(),
+            forgotten: 0,
             bare: 0,
             bytes: 0,
+            copies: Chunks::default(),
         }
     }
 
-    pub(super) fn get(&mut self, now: Instant, key: &Key) -> Option<&Answered> {
+    pub(super) fn get(&mut self, now: Instant, key: Key) -> Option<Before> {
         self.forget_old(now);
-        self.answered.get(key)
+        let place = self.numbers.get(&key.hash)?.checked_sub(self.forgotten)?;
+        let before = self.order.get(usize::try_from(place).ok()?)?;
+        let answer = match &before.answer {
+            Kept::Nothing => None,
+            Kept::Copy(place) => self.copies.get(*place).map(Text::from),
+            Kept::Shared(answer) => Some(Text::clone(answer)),
+        };
+        Some(Before { is_same: before.key == key, answer })
     }
 
     /// Remembers a request, with its answer unless that alone is over the bound.
-    pub(super) fn insert(&mut self, now: Instant, key: Key, fingerprint: u64, answer: &Text) {
+    pub(super) fn insert(&mut self, now: Instant, key: Key, answer: &Text) {
         self.forget_old(now);
         if self.max_count == 0 {
             return;
         }
-        let answer = (answer.len() <= self.max_bytes).then(|| answer.clone());
-        self.bytes += answer.as_ref().map_or(0, |answer| answer.len());
-        self.order.push_back((now, key.clone()));
-        self.answered.insert(key, Answered { fingerprint, answer });
+        let answer = if answer.len() > self.max_bytes {
+            Kept::Nothing
+        } else {
+            self.bytes += answer.len();
+            if answer.len() > MAX_TEXT_BYTES {
+                Kept::Shared(Box::new(answer.clone()))
+            } else {
+                Kept::Copy(self.copies.push(answer))
+            }
+        };
+        self.numbers.insert(key.hash, self.forgotten + self.order.len() as u64);
+        self.order.push_back(Answered { at: now, key, answer });
         if self.order.len() > self.max_count {
             self.forget_oldest();
         }
@@ -65,24 +106,76 @@ impl Remembered {
         }
     }
 
-    fn forget_old(&mut self, now: Instant) {
-        while self.order.front().is_some_and(|(at, _)| now.duration_since(*at) >= self.max_age) {
+    /// Forgets what has become too old.
+    pub(super) fn forget_old(&mut self, now: Instant) {
+        while self.order.front().is_some_and(|oldest| now.duration_since(oldest.at) >= self.max_age) {
             self.forget_oldest();
         }
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, key)) = self.order.pop_front() {
+        if let Some(oldest) = self.order.pop_front() {
+            self.forgotten += 1;
             self.bare = self.bare.saturating_sub(1);
-            let answer = self.answered.remove(&key).and_then(|answered| answered.answer);
-            self.bytes -= answer.map_or(0, |answer| answer.len());
+            self.numbers.remove(&oldest.key.hash);
+            self.let_go(&oldest.answer);
         }
     }
 
     fn drop_oldest_answer(&mut self) {
-        let answered = self.order.get(self.bare).and_then(|(_, key)| self.answered.get_mut(key));
-        let answer = answered.and_then(|answered| answered.answer.take());
-        self.bytes -= answer.map_or(0, |answer| answer.len());
+        let answer = self.order.get_mut(self.bare).map(|answered| std::mem::take(&mut answered.answer));
         self.bare += 1;
+        self.let_go(&answer.unwrap_or_default());
+    }
+
+    /// The oldest that there still is.
+    fn let_go(&mut self, answer: &Kept) {
+        match answer {
+            Kept::Nothing => {}
+            Kept::Copy(place) => {
+                self.bytes -= place.len();
+                self.copies.forget_oldest();
+            }
+            Kept::Shared(answer) => self.bytes -= answer.len(),
+        }
+    }
+
+    /// How much memory copies of answers take.
+    #[cfg(test)]
+    pub(super) fn copied_bytes(&self) -> usize {
+        self.copies.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_every_size_come_back_as_they_were_and_their_memory_is_bounded() {
+        let max_bytes = 1 << 20;
+        let settings = Settings { remembered_bytes: max_bytes, ..Settings::default() };
+        let mut remembered = Remembered::new(&settings);
+        let now = Instant::now();
+        let key = |n: u64| Key { hash: n, fingerprint: n };
+        let answer = |n: u64| Text::from(format!("{n} ").repeat(1 + n as usize * 7 % 1500));
+        let last = 3000;
+        for n in 0..=last {
+            remembered.insert(now, key(n), &answer(n));
+            assert!(remembered.copied_bytes() <= max_bytes / 7 * 8 + (96 << 10));
+        }
+        let (mut bytes, mut bare) = (0, 0);
+        for n in (0..=last).rev().take(settings.remembered_count) {
+            bytes += answer(n).len();
+            let before = remembered.get(now, key(n)).unwrap();
+            assert!(before.is_same);
+            assert_eq!(before.answer, (bytes <= max_bytes).then(|| answer(n)));
+            bare += usize::from(before.answer.is_none());
+            assert!(!remembered.get(now, Key { fingerprint: n + 1, ..key(n) }).unwrap().is_same);
+        }
+        assert!(0 < bare && bare < settings.remembered_count && bytes > max_bytes);
+        assert!(remembered.get(now, key(last - settings.remembered_count as u64)).is_none());
+        remembered.forget_old(now + settings.remembered_time);
+        assert_eq!((remembered.copied_bytes(), remembered.bytes, remembered.numbers.len()), (0, 0, 0));
     }
 }

@@ -1,10 +1,11 @@
 //! What dispatch knows of one session: the answers that wait for it, and the deadlines of its calls.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::CallId;
+use super::deadlines::Deadlines;
 use super::rate::Rate;
 use crate::protocol::Text;
 
@@ -23,7 +24,7 @@ pub(super) struct SessionCalls {
     /// Of those that were taken last, and have not all gone out before the next are taken.
     pub(super) taken_bytes: usize,
     /// Of the running calls that it asked for last.
-    pub(super) deadlines: BTreeSet<(Instant, CallId)>,
+    pub(super) deadlines: Deadlines,
     pub(super) rate: Rate,
 }
 
@@ -49,6 +50,6 @@ impl SessionCalls {
     }
 
     pub(super) fn first_due(&self, now: Instant) -> Option<CallId> {
-        self.deadlines.first().filter(|(deadline, _)| *deadline <= now).map(|(_, call)| *call)
+        self.deadlines.first().filter(|(deadline, _)| *deadline <= now).map(|(_, call)| call)
     }
 }

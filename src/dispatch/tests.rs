@@ -290,6 +290,36 @@ fn an_answer_without_room_goes_but_its_id_stays_and_the_host_is_not_called_again
 }
 
 #[test]
+fn the_memory_of_remembered_answers_goes_when_their_time_is_over() {
+    let (mut world, session) = World::new(|s| s.remembered_time = Duration::from_secs(1));
+    let Verdict::Call { call, .. } = world.ask(0, session, "1") else { panic!() };
+    world.respond(0, "1", call).unwrap();
+    for (at, is_kept) in [(999, true), (1000, false)] {
+        world.dispatch.timeout(world.at(at), session);
+        assert_eq!(world.dispatch.remembered.copied_bytes() > 0, is_kept);
+    }
+}
+
+#[test]
+fn two_commands_with_one_hash_would_be_told_apart_and_the_later_one_turned_away() {
+    let (mut world, session) = World::new(|_| ());
+    let other = world.dispatch.open(world.at(0), "host", &Arc::from("h"));
+    let calls = [(session, "1"), (session, "2"), (other, "1")].map(|(session, id)| match world.ask(0, session, id) {
+        Verdict::Call { call, .. } => call,
+        Verdict::Handled => panic!(),
+    });
+    let mut keys = calls.map(|call| world.dispatch.held[&call].call.as_ref().unwrap().key);
+    keys.sort_by_key(|key| key.fingerprint);
+    assert!(keys.windows(2).all(|two| two[0].fingerprint != two[1].fingerprint && two[0].hash != two[1].hash));
+    // As if another id had the hash of this one.
+    world.dispatch.held.get_mut(&calls[0]).unwrap().call.as_mut().unwrap().key.fingerprint ^= 1;
+    assert_eq!(world.ask(1, session, "1"), Verdict::Handled);
+    world.respond(2, "1", calls[0]).unwrap();
+    assert_eq!(world.ask(3, session, "1"), Verdict::Handled);
+    assert_eq!(world.answers(session), expected(&[("1", 409), ("1", 200), ("1", 409)]));
+}
+
+#[test]
 fn reading_stops_while_a_peer_leaves_its_answers_lying() {
     let (mut world, session) = World::new(|s| s.dispatch_max_outstanding = 3);
     for id in 0..3 {
