@@ -157,14 +157,19 @@ fn check_headers(headers: &[(Cow<str>, Cow<str>)]) -> Result<(), BadCommand> {
         if headers[..index].iter().any(|(other, _)| is_same_name(other, name)) {
             return Err(BadCommand::RepeatedHeader);
         }
-        let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|start| is_same_name(start, prefix));
-        let mut forbidden = FORBIDDEN.into_iter().filter(|bad| is_same_name(name, bad));
-        let mut prefixes = FORBIDDEN_PREFIXES.into_iter().filter(|bad| begins(bad));
-        if let Some(bad) = forbidden.next().or_else(|| prefixes.next()) {
+        if let Some(bad) = forbidden(name) {
             return Err(BadCommand::ForbiddenHeader(bad));
         }
     }
     Ok(())
+}
+
+/// The name or the start of names that this header goes by, where it is one that an application has no business with.
+fn forbidden(name: &str) -> Option<&'static str> {
+    let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|start| is_same_name(start, prefix));
+    let mut names = FORBIDDEN.iter().filter(|bad| is_same_name(name, bad));
+    let mut prefixes = FORBIDDEN_PREFIXES.iter().filter(|bad| begins(bad));
+    names.next().or_else(|| prefixes.next()).copied()
 }
 
 /// Whether a server may take one header's name for the other: names have no case, and what is handed on through CGI has
@@ -193,7 +198,7 @@ fn is_header(name: &str, value: &str) -> bool {
 /// RFC 9110, section 5.6.2.
 fn is_token(text: &str) -> bool {
     static TOKEN: [bool; 256] = uri::alphanumeric_or(b"!#$%&'*+-.^_`|~");
-    !text.is_empty() && text.bytes().all(|byte| TOKEN[usize::from(byte)])
+    !text.is_empty() && text.bytes().fold(true, |all, byte| all & TOKEN[usize::from(byte)])
 }
 
 /// A header's name and value.

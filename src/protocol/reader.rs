@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::json::plain_run;
+use super::json::{plain_run, push_start};
 
 /// Deepest nesting of objects and arrays that is followed.
 const MAX_DEPTH: usize = 128;
@@ -27,10 +27,11 @@ pub(super) struct Reader<'m> {
 
 /// Puts a key's value in its place, unless there was one before.
 pub(super) fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Bad> {
-    match place.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(Bad::Shape),
+    if place.is_some() {
+        return Err(Bad::Shape);
     }
+    *place = Some(value);
+    Ok(())
 }
 
 impl<'m> Reader<'m> {
@@ -57,10 +58,10 @@ impl<'m> Reader<'m> {
         mut member: impl FnMut(&mut Self, Cow<'m, str>) -> Result<(), Bad>,
     ) -> Result<(), Bad> {
         self.series(b'{', b'}', |reader| {
-            if reader.next_byte() != Some(b'"') {
+            if !reader.take(b'"') {
                 return Err(Bad::Syntax);
             }
-            let key = reader.string()?;
+            let key = reader.opened_string()?;
             if !reader.take(b':') {
                 return Err(Bad::Syntax);
             }
@@ -71,15 +72,7 @@ impl<'m> Reader<'m> {
     /// Reads a string.
     #[inline]
     pub(super) fn string(&mut self) -> Result<Cow<'m, str>, Bad> {
-        if !self.take(b'"') {
-            return Err(self.unexpected());
-        }
-        let plain = self.plain();
-        if self.byte() != Some(b'"') {
-            return self.escaped_string(plain).map(Cow::Owned);
-        }
-        self.at += 1;
-        Ok(Cow::Borrowed(plain))
+        if self.take(b'"') { self.opened_string() } else { Err(self.unexpected()) }
     }
 
     /// Reads a string or `null`.
@@ -133,11 +126,14 @@ impl<'m> Reader<'m> {
     /// Goes past this byte, if it is the next that is not white space.
     fn take(&mut self, expected: u8) -> bool {
         let found = self.next_byte() == Some(expected);
-        self.at += usize::from(found);
+        if found {
+            self.at += 1;
+        }
         found
     }
 
     /// What the next value is, where another one was asked for.
+    #[cold]
     fn unexpected(&mut self) -> Bad {
         match self.value() {
             Ok(()) => Bad::Shape,
@@ -162,11 +158,13 @@ impl<'m> Reader<'m> {
         if !self.take(close) {
             loop {
                 element(self)?;
-                if self.take(close) {
-                    break;
-                }
-                if !self.take(b',') {
+                let separator = self.next_byte();
+                if separator != Some(b',') && separator != Some(close) {
                     return Err(Bad::Syntax);
+                }
+                self.at += 1;
+                if separator == Some(close) {
+                    break;
                 }
             }
         }
@@ -210,12 +208,16 @@ impl<'m> Reader<'m> {
         if self.at > start { Ok(()) } else { Err(Bad::Syntax) }
     }
 
-    /// What needs no unescaping from here on.
-    #[inline]
-    fn plain(&mut self) -> &'m str {
+    /// Reads a string whose first quote has been taken.
+    fn opened_string(&mut self) -> Result<Cow<'m, str>, Bad> {
         let start = self.at;
-        self.at += plain_run(self.text.as_bytes().get(start..).unwrap_or_default());
-        self.text.get(start..self.at).unwrap_or_default()
+        self.skip_plain();
+        let Some(plain) = self.text.get(start..self.at) else { return Err(Bad::Syntax) };
+        if self.byte() != Some(b'"') {
+            return self.escaped_string(plain).map(Cow::Owned);
+        }
+        self.at += 1;
+        Ok(Cow::Borrowed(plain))
     }
 
     /// Reads a string from its first escape on.
@@ -228,7 +230,12 @@ impl<'m> Reader<'m> {
         while self.byte() == Some(b'\\') {
             let escape = self.text.as_bytes().get(self.at + 1).copied();
             self.at += 2;
-            out.push(match escape {
+            let decoded = match escape {
+                // It stands for itself, and is taken along with what follows.
+                Some(b'"' | b'\\' | b'/') => {
+                    self.push_plain(&mut out, self.at - 1);
+                    continue;
+                }
                 Some(b'b') => '\u{8}',
                 Some(b'f') => '\u{c}',
                 Some(b'n') => '\n',
@@ -239,16 +246,34 @@ impl<'m> Reader<'m> {
                     is_text &= decoded.is_some();
                     decoded.unwrap_or_default()
                 }
-                Some(itself @ (b'"' | b'\\' | b'/')) => char::from(itself),
                 _ => return Err(Bad::Syntax),
-            });
-            out.push_str(self.plain());
+            };
+            out.push(decoded);
+            self.push_plain(&mut out, self.at);
         }
         if self.byte() != Some(b'"') {
             return Err(Bad::Syntax);
         }
         self.at += 1;
         if is_text { Ok(out) } else { Err(Bad::Shape) }
+    }
+
+    /// Goes past what needs no unescaping, and appends what was read from `start` on.
+    #[inline(always)]
+    fn push_plain(&mut self, out: &mut String, start: usize) {
+        self.skip_plain();
+        if let Some(text) = self.text.get(start..) {
+            push_start(out, text, self.at - start);
+        }
+    }
+
+    /// Goes past what needs no unescaping.
+    #[inline]
+    fn skip_plain(&mut self) {
+        // Not `unwrap_or_default`: reading would wait for the choice between two slices, where a branch is foreseen.
+        if let Some(rest) = self.text.as_bytes().get(self.at..) {
+            self.at += plain_run(rest);
+        }
     }
 
     /// Reads what is behind `\u`, and the other half of a pair. `None` for one half alone.
@@ -351,6 +376,37 @@ mod tests {
             }
             let text: String = chars.into_iter().collect();
             agrees(&text);
+        }
+    }
+
+    #[test]
+    fn another_reader_agrees_on_escapes_wherever_they_stand() {
+        let pieces = [
+            "",
+            "\\\"",
+            "\\\\",
+            "\\/",
+            "\\n",
+            "\\u00e9",
+            "\\ud83d\\ude00",
+            "\\ud83d",
+            "\\x",
+            "\"",
+            "\t",
+            "é",
+            "☂",
+            "\\é",
+        ];
+        for length in 0..36 {
+            for at in 0..=length {
+                for piece in pieces {
+                    let (before, behind) = ("x".repeat(at), "y".repeat(length - at));
+                    agrees(&format!("\"{before}{piece}{behind}\""));
+                    agrees(&format!("\"\\\"{before}{piece}{behind}"));
+                    // What is behind the string is not taken for a part of it.
+                    agrees(&format!("\"\\\"{before}{piece}\"{behind}é"));
+                }
+            }
         }
     }
 
