@@ -39,12 +39,14 @@ struct Ahead {
     bytes: Vec<u8>,
     /// So many of them were handed on.
     taken: usize,
-    /// The latest read took all that it had room for.
-    more: bool,
+    /// The latest read found as much as rustls asks for, or more: the next may, too.
+    is_burst: bool,
 }
 
 /// Read ahead this much.
 const AHEAD_BYTES: usize = 32 << 10;
+/// What rustls asks for at a time.
+const USUAL_BYTES: usize = 4 << 10;
 
 #[derive(Debug)]
 enum Socket {
@@ -140,28 +142,27 @@ impl AsyncRead for Socket {
 impl AsyncRead for QuietStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let QuietStream { socket, ahead } = &mut *self;
-        if !ahead.more && ahead.bytes.is_empty() {
-            let read = Pin::new(socket).poll_read(cx, buf);
-            ahead.more = buf.remaining() == 0;
-            return read;
-        }
         if ahead.taken == ahead.bytes.len() {
-            (ahead.taken, ahead.more) = (0, false);
-            ahead.bytes.clear();
+            if !ahead.is_burst {
+                let before = buf.remaining();
+                let read = Pin::new(socket).poll_read(cx, buf);
+                ahead.is_burst = before - buf.remaining() >= USUAL_BYTES;
+                return read;
+            }
             ahead.bytes.reserve(AHEAD_BYTES);
             let read = pin!(socket.read_buf(&mut ahead.bytes)).poll(cx);
             if !matches!(read, Poll::Ready(Ok(1..))) {
                 ahead.bytes = Vec::new();
                 return read.map_ok(drop);
             }
-            ahead.more = ahead.bytes.len() == ahead.bytes.capacity();
+            ahead.is_burst = ahead.bytes.len() >= USUAL_BYTES;
         }
-        let rest = &ahead.bytes[ahead.taken..];
-        let taken = &rest[..rest.len().min(buf.remaining())];
-        buf.put_slice(taken);
-        ahead.taken += taken.len();
-        if ahead.taken == ahead.bytes.len() && !ahead.more {
-            *ahead = Ahead::default();
+        let rest = ahead.bytes.get(ahead.taken..).unwrap_or_default();
+        let rest = rest.get(..buf.remaining()).unwrap_or(rest);
+        buf.put_slice(rest);
+        ahead.taken += rest.len();
+        if ahead.taken == ahead.bytes.len() {
+            (ahead.bytes, ahead.taken) = (Vec::new(), 0);
         }
         Poll::Ready(Ok(()))
     }
