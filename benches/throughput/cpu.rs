@@ -1,37 +1,4 @@
-//! Which processor runs what, and processor time of the client's side, from what Linux says about each thread.
-
-#[cfg(target_os = "linux")]
-use std::sync::OnceLock;
-
-/// Who has a processor to himself.
-#[derive(Clone, Copy)]
-pub enum Side {
-    Server,
-    /// One for all of its threads, so that a client with several has no more than the others.
-    Client,
-}
-
-/// Gives this thread, and those that it starts from now on, the processor of that side, if this process has two. The first call is to
-/// be made before any thread is started.
-#[cfg(target_os = "linux")]
-pub fn pin(side: Side) {
-    static ALL: OnceLock<Vec<usize>> = OnceLock::new();
-    // SAFETY: a set of processors is plain numbers, and the calls write no further than its size.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        let all = ALL.get_or_init(|| {
-            libc::sched_getaffinity(0, size_of_val(&set), &mut set);
-            (0..libc::CPU_SETSIZE as usize).filter(|processor| libc::CPU_ISSET(*processor, &set)).collect()
-        });
-        let [server, client, ..] = all[..] else { return };
-        libc::CPU_ZERO(&mut set);
-        libc::CPU_SET(if matches!(side, Side::Server) { server } else { client }, &mut set);
-        libc::sched_setaffinity(0, size_of_val(&set), &set);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-pub fn pin(_: Side) {}
+//! Processor time of the client's side, from what Linux says about each thread.
 
 /// Seconds that the threads whose names begin with one of these have run; `None` where that is not known.
 /// `process` is an id or `self`.

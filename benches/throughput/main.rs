@@ -31,7 +31,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 fn main() {
     println!("Medians of {ROUNDS} rounds. A ratio is the named client's rate divided by the line's.");
-    println!("The client has one processor, the server another, where there are two.");
     println!("Latency: from the flush of a command to its answer, as the server sees it. CPU: the client's alone.");
     let beast = beast::build();
     if let Err(why) = &beast {
@@ -115,9 +114,7 @@ fn shown(value: Option<f64>, decimals: usize) -> String {
 }
 
 fn run(client: &Client, work: Work) -> Measured {
-    cpu::pin(cpu::Side::Server);
     let server = Server::start(work);
-    cpu::pin(cpu::Side::Client);
     match client {
         Client::Library(setting) => library(&server, *setting, work),
         Client::Bare => {
