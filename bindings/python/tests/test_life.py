@@ -121,6 +121,8 @@ def test_a_key_press_interrupts_what_waits(library: Path) -> None:
     """In drain, in poll, and in a callback that poll runs."""
     code = """
 import signal, sys, nbwss
+# Started in the background of a script, a process ignores the key, and so do its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 nbwss.load(sys.argv[1])
 def on_event(event):
     if event.kind == nbwss.EventKind.CONNECTING:
