@@ -29,8 +29,8 @@ use crate::time::Now;
 use crate::transport::{Broken, ConnectError, Incoming, Trace, Trust, WebSocket, blocking};
 use inbox::Inbox;
 
-/// Messages read before they are answered and the others on this thread get their turn. Half of what a busy application
-/// keeps waiting: it goes on with the first half while the second is read.
+/// Messages read before they are answered and the others on this thread get their turn: an application that keeps more
+/// waiting goes on with the first answers while the rest is read.
 const READ_BUDGET: usize = 32;
 /// Messages read before it is asked again whether there is room for more answers.
 const READ_STEP: usize = 16;

@@ -189,7 +189,7 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Sends a text in one piece.
     pub(crate) fn send_short_text(&mut self, text: &str) -> Result<(), Broken> {
-        self.outgoing.push(Opcode::Text, true, text.as_bytes())
+        self.push(Opcode::Text, true, text.as_bytes())
     }
 
     /// Whether a message is on its way in fragments.
@@ -203,30 +203,33 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> WebSocket<S> {
 
     fn fragment(&mut self, opcode: Opcode) -> Result<(), Broken> {
         let fragment = self.rest.split_to(FRAGMENT_BYTES.min(self.rest.len()));
-        self.outgoing.push(opcode, self.rest.is_empty(), &fragment)
+        self.push(opcode, self.rest.is_empty(), &fragment)
     }
 
     pub(crate) fn send_ping(&mut self) -> Result<(), Broken> {
-        self.outgoing.push(Opcode::Ping, true, &[])
+        self.push(Opcode::Ping, true, &[])
     }
 
-    /// Sends a close frame, unless one was sent. Nothing is to be sent after it.
+    /// Sends a close frame, the last of all. What is sent after it goes nowhere.
     pub(crate) fn send_close(&mut self, code: u16) -> Result<(), Broken> {
-        if std::mem::replace(&mut self.has_closed, true) {
-            return Ok(());
-        }
         // Code 1005 says that there is none, and is not for the wire.
         let content = if code == 1005 { &[][..] } else { &code.to_be_bytes() };
-        self.outgoing.push(Opcode::Close, true, content)
+        self.push(Opcode::Close, true, content)?;
+        self.has_closed = true;
+        Ok(())
+    }
+
+    fn push(&mut self, opcode: Opcode, is_last: bool, content: &[u8]) -> Result<(), Broken> {
+        if self.has_closed { Ok(()) } else { self.outgoing.push(opcode, is_last, content) }
     }
 
     /// Pushes what was handed over to the socket.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         // A peer that sends pings and does not read makes no buffer grow.
         if self.outgoing.rest().len() < WRITE_BYTES
-            && let Some(content) = self.ping.take_if(|_| !self.has_closed)
+            && let Some(content) = self.ping.take()
         {
-            self.outgoing.push(Opcode::Pong, true, &content)?;
+            self.push(Opcode::Pong, true, &content)?;
         }
         ready!(self.poll_write(cx))?;
         Pin::new(&mut self.stream).poll_flush(cx).map_err(Broken::Lost)

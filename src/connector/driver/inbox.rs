@@ -6,6 +6,7 @@ use crate::connector::request::Request;
 use crate::connector::shared::Why;
 use crate::connector::sync::lock;
 use crate::dispatch::{SessionId, Verdict};
+use crate::endpoint::Details;
 use crate::protocol::Undecodable;
 use crate::session::{End, Received, Session};
 use crate::time::Now;
@@ -24,17 +25,16 @@ impl Inbox<'_> {
     /// Takes a message, or one that is not UTF-8.
     pub(super) fn receive(&mut self, now: Now, text: Result<&str, ()>) -> Result<(), End> {
         let shared = &self.attempt.shared;
+        let Details { host_name, group_id, .. } = &self.attempt.endpoint.details;
         let received = match text {
             Ok(text) => self.session.receive(text)?,
             Err(()) => self.session.undecodable(Undecodable::NotUtf8)?,
         };
         match received {
             Received::Established => {
-                let host_name = &self.attempt.endpoint.details.host_name;
-                let open =
-                    shared.dispatch(|dispatch| dispatch.open(now, host_name, &self.attempt.endpoint.details.group_id));
+                let open = shared.dispatch(|dispatch| dispatch.open(now, host_name, group_id));
                 self.open = Some(open);
-                shared.group_connected(&self.attempt.endpoint.details.group_id);
+                shared.group_connected(group_id);
                 lock(&shared.control).supervisor.established(now.instant, self.attempt.id);
                 shared.add_link(open, &self.attempt.link);
                 shared.hear(&self.attempt.link, now.instant);
@@ -49,12 +49,11 @@ impl Inbox<'_> {
                 }
             }
             Received::Acknowledged(id) => {
-                if !shared.acknowledged(&self.attempt.endpoint.details.group_id, &id) {
+                if !shared.acknowledged(group_id, &id) {
                     shared.log(LogLevel::Debug, format_args!("acknowledgement of an id that is not in flight"));
                 }
             }
             Received::Ignored(why) => {
-                let host_name = &self.attempt.endpoint.details.host_name;
                 shared.log(LogLevel::Warn, format_args!("message ignored: {why} [endpoint {host_name}]"));
             }
         }

@@ -8,16 +8,16 @@ use std::ops::Range;
 use super::Broken;
 
 /// First byte: the last fragment of its message.
-const FIN: u8 = 0x80;
+pub(super) const FIN: u8 = 0x80;
 /// First byte: for extensions, of which we offer none.
 const RESERVED: u8 = 0x70;
 /// First byte: what kind of frame it is.
 const OPCODE: u8 = 0x0f;
 /// Second byte: only what a client sends is masked.
-const MASKED: u8 = 0x80;
+pub(super) const MASKED: u8 = 0x80;
 /// Second byte: the length is in the next two, or eight, bytes.
-const LENGTH_IN_2: u8 = 126;
-const LENGTH_IN_8: u8 = 127;
+pub(super) const LENGTH_IN_2: u8 = 126;
+pub(super) const LENGTH_IN_8: u8 = 127;
 /// The longest head of a frame without a mask.
 const MAX_HEAD_BYTES: usize = 10;
 /// RFC 6455, section 5.5.

@@ -3,12 +3,9 @@
 
 use aws_lc_rs::rand;
 
-use super::Broken;
+use super::incoming::{FIN, LENGTH_IN_2, LENGTH_IN_8, MASKED};
+use super::{Broken, WRITE_BYTES};
 
-/// First byte: the last fragment of its message.
-const FIN: u8 = 0x80;
-/// Second byte: what a client sends is masked.
-const MASKED: u8 = 0x80;
 /// Lengths up to this are in the second byte; up to that, in the two bytes behind it.
 const MAX_LENGTH_IN_HEAD: usize = 125;
 const MAX_LENGTH_IN_2: usize = 0xffff;
@@ -38,17 +35,19 @@ impl Outgoing {
     pub(super) fn push(&mut self, opcode: Opcode, is_last: bool, content: &[u8]) -> Result<(), Broken> {
         let mask = self.masks.next()?;
         let bytes = MAX_HEAD_BYTES + content.len();
-        // A second frame is the sign of a burst.
-        self.bytes.reserve(if self.bytes.is_empty() { bytes } else { bytes.max(super::WRITE_BYTES) });
+        if self.bytes.capacity() - self.bytes.len() < bytes {
+            // A second frame is the sign of a burst.
+            self.bytes.reserve(if self.bytes.is_empty() { bytes } else { bytes.max(WRITE_BYTES) });
+        }
         self.bytes.push(opcode as u8 | if is_last { FIN } else { 0 });
         match content.len() {
             length @ ..=MAX_LENGTH_IN_HEAD => self.bytes.push(MASKED | length as u8),
             length @ ..=MAX_LENGTH_IN_2 => {
-                self.bytes.push(MASKED | 126);
+                self.bytes.push(MASKED | LENGTH_IN_2);
                 self.bytes.extend_from_slice(&(length as u16).to_be_bytes());
             }
             length => {
-                self.bytes.push(MASKED | 127);
+                self.bytes.push(MASKED | LENGTH_IN_8);
                 self.bytes.extend_from_slice(&(length as u64).to_be_bytes());
             }
         }

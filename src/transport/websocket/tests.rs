@@ -286,6 +286,8 @@ async fn a_close_frame_is_answered_once_and_is_the_last() {
     let told = poll_fn(|cx| ours.poll_receive(cx).map(|next| Told::by_us(&next.unwrap()))).await;
     assert_eq!(told, Told::Closed(1001));
     ours.send_close(1000).unwrap();
+    ours.send_text("late".into()).unwrap();
+    ours.send_ping().unwrap();
     poll_fn(|cx| ours.poll_flush(cx)).await.unwrap();
     let answer = theirs.next().await;
     assert!(matches!(&answer, Some(Ok(Message::Close(Some(close)))) if u16::from(close.code) == 1001), "{answer:?}");
