@@ -430,3 +430,21 @@ pub(super) fn end_of(broken: Broken) -> End {
         Broken::Lost(error) => End::Lost(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_in_which_a_peer_breaks_a_connection_has_its_close_code() {
+        for (broken, code) in [
+            (Broken::TooLarge, Some(1009)),
+            (Broken::NotUtf8, Some(1007)),
+            (Broken::Violation("a reserved bit is set".to_owned()), Some(1002)),
+            (Broken::Lost(std::io::ErrorKind::ConnectionReset.into()), None),
+        ] {
+            let told = broken.to_string();
+            assert_eq!(end_of(broken).close_code(), code, "{told}");
+        }
+    }
+}
