@@ -4,7 +4,6 @@
 
 mod inbox;
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,10 +18,11 @@ use super::host::{EventKind, LogLevel};
 use super::runner::Runner;
 use super::shared::{GATHERING, Link, Shared, Why};
 use super::sync::lock;
+use crate::dispatch::{Answers, Next};
 use crate::endpoint::{Endpoint, EndpointTls};
 use crate::error::{Error, with_causes};
 use crate::panics;
-use crate::protocol::{Text, Undecodable};
+use crate::protocol::Undecodable;
 use crate::session::{End, Session, Transmit};
 use crate::supervisor::{Aftermath, AttemptId};
 use crate::time::Now;
@@ -161,7 +161,7 @@ pub(super) async fn run(mut attempt: Attempt) {
         timer: Box::pin(sleep_until(Instant::from_std(session.next_timeout()))),
         socket,
         inbox: Inbox { attempt: &attempt, session, open: None, requests: Vec::new() },
-        answers: VecDeque::new(),
+        answers: Answers::default(),
         look_again: None,
         progressed: false,
         attempt: &attempt,
@@ -202,7 +202,7 @@ struct Driver<'a> {
     socket: WebSocket,
     inbox: Inbox<'a>,
     /// Taken from dispatch and not yet from us.
-    answers: VecDeque<Text>,
+    answers: Answers,
     /// When to look for answers without being woken for them.
     look_again: Option<std::time::Instant>,
     /// The socket took something since reading was last found to be held: the peer reads, if slowly.
@@ -322,13 +322,7 @@ impl Driver<'_> {
                 Some(Transmit::Connect(message)) => self.socket.send_short_text(message.expose()),
                 Some(Transmit::Ping) => self.socket.send_ping(),
                 None => {
-                    let sent = if self.socket.has_fragments() {
-                        self.socket.send_fragment()
-                    } else if let Some(text) = self.next_message(now) {
-                        self.socket.send_text(text)
-                    } else {
-                        break;
-                    };
+                    let Some(sent) = self.send_message(now) else { break };
                     self.progressed = true;
                     sent
                 }
@@ -341,23 +335,32 @@ impl Driver<'_> {
         }
     }
 
-    fn next_answer(&mut self) -> Option<Text> {
+    /// Sends the next fragment or answer. `None`: there is none.
+    fn send_answer(&mut self) -> Option<Result<(), Broken>> {
+        if self.socket.has_fragments() {
+            return Some(self.socket.send_fragment());
+        }
         let open = self.inbox.open?;
         if self.answers.is_empty() {
             self.answers = self.attempt.shared.dispatch(|dispatch| dispatch.take_answers(open));
         }
-        self.answers.pop_front()
+        Some(match self.answers.pop()? {
+            Next::Short(text) => self.socket.send_text(text),
+            Next::Long(text) => self.socket.send_text(text),
+        })
     }
 
     /// Answers go before notifications: somebody waits for them.
-    fn next_message(&mut self, now: Now) -> Option<Text> {
-        self.inbox.open?;
-        match self.next_answer() {
-            // Its group's notifications may be another endpoint's by now.
-            None if self.attempt.link.is_ending() => None,
-            None => self.attempt.shared.next_notification(now, self.group_id()).map(Text::from),
-            answer => answer,
+    fn send_message(&mut self, now: Now) -> Option<Result<(), Broken>> {
+        if let Some(sent) = self.send_answer() {
+            return Some(sent);
         }
+        // Its group's notifications may be another endpoint's by now.
+        if self.inbox.open.is_none() || self.attempt.link.is_ending() {
+            return None;
+        }
+        let notification = self.attempt.shared.next_notification(now, self.group_id())?;
+        Some(self.socket.send_text(notification))
     }
 
     fn next_timeout(&self, writing: &Writing) -> std::time::Instant {
@@ -382,14 +385,10 @@ impl Driver<'_> {
         let patience = CLOSE_TIMEOUT.min(self.attempt.shared.settings.shutdown_timeout / 2);
         let closing = poll_fn(|cx| {
             while let (Some(closing), Poll::Ready(Ok(()))) = (code, self.socket.poll_ready(cx)) {
-                let sent = if self.socket.has_fragments() {
-                    self.socket.send_fragment()
-                } else if let Some(answer) = self.next_answer() {
-                    self.socket.send_text(answer)
-                } else {
+                let sent = self.send_answer().unwrap_or_else(|| {
                     code = None;
                     self.socket.send_close(closing)
-                };
+                });
                 if sent.is_err() {
                     return Poll::Ready(());
                 }

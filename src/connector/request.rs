@@ -21,33 +21,42 @@ pub struct Request {
     answered: AtomicBool,
     endpoint: Arc<Endpoint>,
     texts: Texts,
-    body: Option<String>,
 }
 
-/// The method, the uri, and each header's name and value, a line each, and the id behind them: made on one thread and
-/// dropped on another, they cost less as one piece of memory than as many. Only the id may have a line's end in it.
+/// The method, the uri, and each header's name and value, a line each, and behind them the id and the body: made on one
+/// thread and dropped on another, they cost less as one piece of memory than as many. Only the last two may have a line's
+/// end in them.
 struct Texts {
     joined: String,
     /// Where the id begins.
     id: usize,
+    /// Where the body begins, if there is one.
+    body: Option<usize>,
 }
 
 impl Texts {
     fn new(id: &str, request: &CommandRequest<'_>) -> Texts {
+        let body = request.body.as_deref();
         let headers = request.headers.iter().flat_map(|(name, value)| [&**name, &**value]);
         let lines = [&*request.method, &*request.uri].into_iter().chain(headers);
         let bytes = lines.clone().map(|line| line.len() + 1).sum::<usize>();
-        let mut joined = String::with_capacity(bytes + id.len());
+        let mut joined = String::with_capacity(bytes + id.len() + body.map_or(0, str::len));
         for line in lines {
             joined.push_str(line);
             joined.push('\n');
         }
         joined.push_str(id);
-        Texts { joined, id: bytes }
+        let body_start = body.map(|_| joined.len());
+        joined.push_str(body.unwrap_or_default());
+        Texts { joined, id: bytes, body: body_start }
     }
 
     fn id(&self) -> &str {
-        self.joined.get(self.id..).unwrap_or_default()
+        self.joined.get(self.id..self.body.unwrap_or(self.joined.len())).unwrap_or_default()
+    }
+
+    fn body(&self) -> Option<&str> {
+        self.joined.get(self.body?..)
     }
 
     fn lines(&self) -> impl Iterator<Item = &str> {
@@ -61,7 +70,7 @@ impl Request {
         (call, deadline): (CallId, Instant),
         endpoint: &Arc<Endpoint>,
         id: &str,
-        request: CommandRequest<'_>,
+        request: &CommandRequest<'_>,
     ) -> Request {
         Request {
             connector: Arc::downgrade(connector),
@@ -69,8 +78,7 @@ impl Request {
             deadline,
             answered: AtomicBool::new(false),
             endpoint: endpoint.clone(),
-            texts: Texts::new(id, &request),
-            body: request.body.map(|body| body.into_owned()),
+            texts: Texts::new(id, request),
         }
     }
 
@@ -112,7 +120,7 @@ impl Request {
 
     /// The body, where there is one.
     pub fn body(&self) -> Option<&str> {
-        self.body.as_deref()
+        self.texts.body()
     }
 
     /// Answers.

@@ -1,17 +1,17 @@
-//! An answer as it goes out.
+//! An answer as it goes out, and those that wait for it.
 
+use std::collections::VecDeque;
+use std::ops::Deref;
+
+use super::chunks::MAX_TEXT_BYTES;
 use crate::protocol::{self, Response, ResponseFormat, Text};
 use crate::time::Now;
-
-/// Up to this a copy costs less than giving back the end of what was reserved: ends of many sizes are of little use to
-/// the allocator.
-const SMALL_BYTES: usize = 1 << 10;
 
 /// An encoded answer. Encoding takes longer than all that [`Dispatch`](super::Dispatch) does with it, so it comes
 /// before that, and before its lock.
 #[derive(Debug)]
 pub struct Answer {
-    pub(super) text: Text,
+    pub(super) text: Encoded,
     pub(super) status_code: u16,
     pub(super) body_bytes: usize,
 }
@@ -19,16 +19,135 @@ pub struct Answer {
 impl Answer {
     /// The host's response to the COMMAND with this id.
     pub fn new(now: Now, id: &str, response: &Response, format: &ResponseFormat) -> Answer {
-        let mut text = protocol::command_response(id, response, format, now.epoch_seconds);
-        // It may wait or be kept for long, and is counted by its length.
-        let text = if text.capacity() - text.len() <= text.len() / 8 {
-            text.into()
-        } else if text.len() <= SMALL_BYTES {
-            Text::from(&*text)
-        } else {
-            text.shrink_to_fit();
-            text.into()
-        };
+        let text = protocol::command_response(id, response, format, now.epoch_seconds).into();
         Answer { text, status_code: response.status_code(), body_bytes: response.body_bytes() }
+    }
+}
+
+/// A text that is copied wherever it is kept, or one for which that would cost more than to share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encoded {
+    /// Up to 4 KiB.
+    Short(String),
+    /// Longer.
+    Long(Text),
+}
+
+impl From<String> for Encoded {
+    fn from(mut text: String) -> Encoded {
+        if text.len() <= MAX_TEXT_BYTES {
+            return Encoded::Short(text);
+        }
+        // It may wait or be kept for long, and is counted by its length.
+        text.shrink_to_fit();
+        Encoded::Long(text.into())
+    }
+}
+
+impl Deref for Encoded {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Encoded::Short(text) => text,
+            Encoded::Long(text) => text,
+        }
+    }
+}
+
+/// Answers in the order in which they are to be sent. Short ones lie one behind the other in one piece of memory, so that
+/// a burst of them takes few.
+#[derive(Debug, Default)]
+pub struct Answers {
+    short: String,
+    /// So much of it has been sent.
+    sent: usize,
+    queue: VecDeque<Queued>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+enum Queued {
+    /// So many bytes of the short ones.
+    Short(usize),
+    Long(Text),
+}
+
+/// The next of them.
+#[derive(Debug)]
+pub enum Next<'a> {
+    /// Where it lies.
+    Short(&'a str),
+    /// By itself.
+    Long(Text),
+}
+
+impl Answers {
+    /// A second answer is the sign of a burst, for which so much memory is taken at once.
+    const BURST_BYTES: usize = 8 << 10;
+
+    pub(super) fn push(&mut self, answer: Encoded) {
+        self.bytes += answer.len();
+        self.queue.push_back(match answer {
+            Encoded::Short(text) => {
+                if self.short.capacity() - self.short.len() < text.len() {
+                    self.short.reserve(if self.short.is_empty() { text.len() } else { Self::BURST_BYTES });
+                }
+                self.short.push_str(&text);
+                Queued::Short(text.len())
+            }
+            Encoded::Long(text) => Queued::Long(text),
+        });
+    }
+
+    /// Takes the next.
+    pub fn pop(&mut self) -> Option<Next<'_>> {
+        Some(match self.queue.pop_front()? {
+            Queued::Short(length) => {
+                let start = self.sent;
+                self.sent += length;
+                Next::Short(self.short.get(start..self.sent).unwrap_or_default())
+            }
+            Queued::Long(text) => Next::Long(text),
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Of all that were pushed.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_every_length_leave_as_and_in_the_order_in_which_they_came() {
+        let text = |n: usize| format!("{n}☂").repeat(1 + n * n % 1300);
+        let mut answers = Answers::default();
+        for n in 0..100 {
+            answers.push(text(n).into());
+        }
+        let lengths = (0..100).map(|n| text(n).len());
+        assert_eq!(answers.bytes(), lengths.clone().sum::<usize>());
+        assert!(lengths.clone().any(|length| length > MAX_TEXT_BYTES) && lengths.clone().any(|length| length < 100));
+        for n in 0..100 {
+            match answers.pop() {
+                Some(Next::Short(short)) => assert_eq!(short, text(n)),
+                Some(Next::Long(long)) => assert_eq!(*long, *text(n)),
+                None => panic!("{n} is missing"),
+            }
+        }
+        assert!(answers.is_empty() && answers.pop().is_none());
     }
 }

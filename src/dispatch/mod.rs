@@ -8,6 +8,7 @@ mod answer;
 mod audit;
 mod chunks;
 mod deadlines;
+mod name;
 mod policy;
 mod rate;
 mod records;
@@ -21,12 +22,13 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use crate::protocol::{self, BadCommand, CommandRequest, ResponseFormat, Text};
+use crate::protocol::{self, BadCommand, CommandRequest, ResponseFormat};
 use crate::settings::Settings;
 use crate::time::Now;
-pub use answer::Answer;
+pub use answer::{Answer, Answers, Encoded, Next};
 pub use audit::{AuditRecord, Decision, Step};
 use deadlines::Deadlines;
+use name::Name;
 pub use policy::{BadPolicy, MAX_RULES, Policy};
 use rate::Rate;
 use records::Arrival;
@@ -171,7 +173,7 @@ impl Held {
 struct Call {
     id: CallId,
     /// The COMMAND's.
-    name: Box<str>,
+    name: Name,
     key: Key,
     /// The session that asked last.
     session: SessionId,
@@ -223,7 +225,8 @@ impl Dispatch {
         let calls = SessionCalls {
             host_name: Arc::from(host_name),
             group_id: group_id.clone(),
-            answers: VecDeque::new(),
+            key: self.hasher.hash_one(group_id).rotate_left(32),
+            answers: Answers::default(),
             large_answers: VecDeque::new(),
             waiting_bytes: 0,
             taken_bytes: 0,
@@ -323,11 +326,8 @@ impl Dispatch {
         if protocol::nests_deeper(body, self.limits.max_json_depth) {
             return turn(Decision::Malformed, 400, "parameters: nested too deeply");
         }
-        let name = (&*calls.group_id, id);
-        let key = Key {
-            hash: self.hasher.hash_one(name),
-            fingerprint: FxBuildHasher.hash_one((name, &request.method, &request.uri, &request.body)),
-        };
+        let asked = (&*calls.group_id, id, &request.method, &request.uri, &request.body);
+        let key = Key { hash: calls.key ^ self.hasher.hash_one(id), fingerprint: FxBuildHasher.hash_one(asked) };
         if let Some(running) = self.running.get(&key.hash) {
             let Some(call) = self.held.get_mut(running).and_then(|held| held.call.as_mut()) else {
                 return Err(Handled::Joined);
@@ -451,22 +451,23 @@ impl Dispatch {
     }
 
     fn answer_for_host(&mut self, now: Now, call: Call, status_code: u16, why: &str) -> Option<SessionId> {
-        let answer = Answer::new(now, &call.name, &protocol::error_response(status_code, why), &self.format);
+        let answer = Answer::new(now, call.name.as_str(), &protocol::error_response(status_code, why), &self.format);
         self.answer(now, call, answer)
     }
 
     fn answer(&mut self, now: Now, call: Call, answer: Answer) -> Option<SessionId> {
         self.running.remove(&call.key.hash);
         self.remembered.insert(now.instant, call.key, &answer.text);
-        let answer = if self.has_room(call.session, &answer.text) { answer } else { self.no_room(now, &call.name) };
-        self.audit_end(now, &call.name, call.arrived, &answer);
+        let answer =
+            if self.has_room(call.session, &answer.text) { answer } else { self.no_room(now, call.name.as_str()) };
+        self.audit_end(now, call.name.as_str(), call.arrived, &answer);
         let calls = self.sessions.get_mut(&call.session)?;
         calls.deadlines.remove((call.deadline, call.id));
         calls.push(answer.text);
         Some(call.session)
     }
 
-    fn has_room(&self, session: SessionId, answer: &Text) -> bool {
+    fn has_room(&self, session: SessionId, answer: &str) -> bool {
         self.sessions.get(&session).is_none_or(|calls| calls.has_room(answer, self.limits.max_waiting_bytes))
     }
 
@@ -505,7 +506,7 @@ impl Dispatch {
 
     /// Answers that wait for the session: all but large ones, and one large one behind them. The next are to be taken
     /// when these have gone out.
-    pub fn take_answers(&mut self, session: SessionId) -> VecDeque<Text> {
+    pub fn take_answers(&mut self, session: SessionId) -> Answers {
         self.sessions.get_mut(&session).map(SessionCalls::take).unwrap_or_default()
     }
 
@@ -544,7 +545,7 @@ enum Handled {
     /// The same request is running; this sending shares its answer.
     Joined,
     /// The same request was answered before; this is what it gets now.
-    Remembered(Text),
+    Remembered(Encoded),
     /// Turned away with this status and text.
     Turned(Decision, u16, String),
 }

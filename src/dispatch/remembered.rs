@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::chunks::{Chunks, MAX_TEXT_BYTES, Place};
+use super::answer::Encoded;
+use super::chunks::{Chunks, Place};
 use super::{Key, Table};
 use crate::protocol::Text;
 use crate::settings::Settings;
@@ -50,7 +51,7 @@ enum Kept {
 pub(super) struct Before {
     pub(super) is_same: bool,
     /// `None`: there was no room for it.
-    pub(super) answer: Option<Text>,
+    pub(super) answer: Option<Encoded>,
 }
 
 impl Remembered {
@@ -74,14 +75,14 @@ impl Remembered {
         let before = self.order.get(usize::try_from(place).ok()?)?;
         let answer = match &before.answer {
             Kept::Nothing => None,
-            Kept::Copy(place) => self.copies.get(*place).map(Text::from),
-            Kept::Shared(answer) => Some(Text::clone(answer)),
+            Kept::Copy(place) => self.copies.get(*place).map(|text| Encoded::Short(text.to_owned())),
+            Kept::Shared(answer) => Some(Encoded::Long(Text::clone(answer))),
         };
         Some(Before { is_same: before.key == key, answer })
     }
 
     /// Remembers a request, with its answer unless that alone is over the bound.
-    pub(super) fn insert(&mut self, now: Instant, key: Key, answer: &Text) {
+    pub(super) fn insert(&mut self, now: Instant, key: Key, answer: &Encoded) {
         self.forget_old(now);
         if self.max_count == 0 {
             return;
@@ -90,10 +91,9 @@ impl Remembered {
             Kept::Nothing
         } else {
             self.bytes += answer.len();
-            if answer.len() > MAX_TEXT_BYTES {
-                Kept::Shared(Box::new(answer.clone()))
-            } else {
-                Kept::Copy(self.copies.push(answer))
+            match answer {
+                Encoded::Short(text) => Kept::Copy(self.copies.push(text)),
+                Encoded::Long(text) => Kept::Shared(Box::new(text.clone())),
             }
         };
         self.numbers.insert(key.hash, self.forgotten + self.order.len() as u64);
@@ -158,7 +158,7 @@ mod tests {
         let mut remembered = Remembered::new(&settings);
         let now = Instant::now();
         let key = |n: u64| Key { hash: n, fingerprint: n };
-        let answer = |n: u64| Text::from(format!("{n} ").repeat(1 + n as usize * 7 % 1500));
+        let answer = |n: u64| Encoded::from(format!("{n} ").repeat(1 + n as usize * 7 % 1500));
         let last = 3000;
         for n in 0..=last {
             remembered.insert(now, key(n), &answer(n));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::CallId;
+use super::answer::{Answers, Encoded};
 use super::deadlines::Deadlines;
 use super::rate::Rate;
-use crate::protocol::Text;
 
 /// Answers over this go out one at a time and after the others: nothing can go between their fragments.
 const LARGE_ANSWER_BYTES: usize = 128 << 10;
@@ -17,9 +17,11 @@ const LARGE_ANSWER_BYTES: usize = 128 << 10;
 pub(super) struct SessionCalls {
     pub(super) host_name: Arc<str>,
     pub(super) group_id: Arc<str>,
+    /// Of the group: its part in the key of each call.
+    pub(super) key: u64,
     /// Encoded and not yet taken.
-    pub(super) answers: VecDeque<Text>,
-    pub(super) large_answers: VecDeque<Text>,
+    pub(super) answers: Answers,
+    pub(super) large_answers: VecDeque<Encoded>,
     pub(super) waiting_bytes: usize,
     /// Of those that were taken last, and have not all gone out before the next are taken.
     pub(super) taken_bytes: usize,
@@ -29,22 +31,27 @@ pub(super) struct SessionCalls {
 }
 
 impl SessionCalls {
-    pub(super) fn push(&mut self, answer: Text) {
+    pub(super) fn push(&mut self, answer: Encoded) {
         self.waiting_bytes += answer.len();
-        let queue = if answer.len() > LARGE_ANSWER_BYTES { &mut self.large_answers } else { &mut self.answers };
-        queue.push_back(answer);
+        if answer.len() > LARGE_ANSWER_BYTES {
+            self.large_answers.push_back(answer);
+        } else {
+            self.answers.push(answer);
+        }
     }
 
     /// Whether one more may wait. The only one always may.
-    pub(super) fn has_room(&self, answer: &Text, max_bytes: usize) -> bool {
+    pub(super) fn has_room(&self, answer: &str, max_bytes: usize) -> bool {
         let bytes = self.waiting_bytes + self.taken_bytes;
         bytes == 0 || bytes + answer.len() <= max_bytes
     }
 
-    pub(super) fn take(&mut self) -> VecDeque<Text> {
+    pub(super) fn take(&mut self) -> Answers {
         let mut answers = std::mem::take(&mut self.answers);
-        answers.extend(self.large_answers.pop_front());
-        self.taken_bytes = answers.iter().map(|answer| answer.len()).sum();
+        if let Some(large) = self.large_answers.pop_front() {
+            answers.push(large);
+        }
+        self.taken_bytes = answers.bytes();
         self.waiting_bytes -= self.taken_bytes;
         answers
     }

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Answer, AuditRecord, CallId, Dispatch, Expired, Logged, Notice, Policy, SessionId, Step, Verdict, Wanted};
+use super::{
+    Answer, AuditRecord, CallId, Dispatch, Expired, Logged, Next, Notice, Policy, SessionId, Step, Verdict, Wanted,
+};
 use crate::protocol::{BadCommand, CommandRequest, Response, ResponseFormat};
 use crate::settings::Settings;
 use crate::time::Now;
@@ -105,14 +107,26 @@ impl World {
 
     /// Ids and statuses of the answers that are waiting.
     fn answers(&mut self, session: SessionId) -> Vec<(String, u64)> {
-        let answers = self.dispatch.take_answers(session).into_iter();
-        answers
+        self.texts(session)
+            .iter()
             .map(|text| {
-                let message: Value = serde_json::from_str(&text).unwrap();
+                let message: Value = serde_json::from_str(text).unwrap();
                 let status = message["payload"]["statusCode"].as_u64().unwrap();
                 (message["id"].as_str().unwrap().to_owned(), status)
             })
             .collect()
+    }
+
+    fn texts(&mut self, session: SessionId) -> Vec<String> {
+        let mut answers = self.dispatch.take_answers(session);
+        let mut texts = Vec::new();
+        while let Some(next) = answers.pop() {
+            texts.push(match next {
+                Next::Short(text) => text.to_owned(),
+                Next::Long(text) => text.to_string(),
+            });
+        }
+        texts
     }
 }
 
@@ -284,7 +298,7 @@ fn an_answer_without_room_goes_but_its_id_stays_and_the_host_is_not_called_again
     assert_eq!(world.answers(session), expected(&[("2", 200)]), "there was room after all");
     world.audit();
     world.ask(2, session, "large");
-    let told = world.dispatch.take_answers(session).pop_front().unwrap();
+    let told = world.texts(session).remove(0);
     assert!(told.contains("dispatch.rememberedBytes"), "{told}");
     assert_eq!(world.audit(), ["large GET /a Repeated 0"]);
 }

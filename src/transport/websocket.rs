@@ -178,12 +178,12 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Sends a text, in fragments if it is long.
-    pub(crate) fn send_text(&mut self, text: Text) -> Result<(), Broken> {
+    pub(crate) fn send_text(&mut self, text: impl AsRef<str> + Into<Text>) -> Result<(), Broken> {
         debug_assert!(!self.has_fragments());
-        if text.len() <= FRAGMENT_BYTES {
-            return self.send_short_text(&text);
+        if text.as_ref().len() <= FRAGMENT_BYTES {
+            return self.send_short_text(text.as_ref());
         }
-        self.rest = Bytes::from(text);
+        self.rest = Bytes::from(text.into());
         self.fragment(Opcode::Text)
     }
 

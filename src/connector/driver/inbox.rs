@@ -44,7 +44,7 @@ impl Inbox<'_> {
                 let Some(open) = self.open else { return Ok(()) };
                 // A statement of its own: the lock must be free again before the request is queued.
                 let verdict = shared.dispatch(|dispatch| dispatch.request(now, open, &id, &request));
-                if let (Verdict::Call { call, deadline }, Ok(request)) = (verdict, request) {
+                if let (Verdict::Call { call, deadline }, Ok(request)) = (verdict, &request) {
                     self.requests.push(Request::new(shared, (call, deadline), &self.attempt.endpoint, &id, request));
                 }
             }

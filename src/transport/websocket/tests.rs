@@ -226,7 +226,7 @@ async fn another_implementation_reads_what_is_sent() {
     let sending = async {
         for length in lengths {
             poll_fn(|cx| ours.poll_ready(cx)).await.unwrap();
-            ours.send_text(text(length).into()).unwrap();
+            ours.send_text(text(length)).unwrap();
             while ours.has_fragments() {
                 poll_fn(|cx| ours.poll_ready(cx)).await.unwrap();
                 ours.send_ping().unwrap();
@@ -286,7 +286,7 @@ async fn a_close_frame_is_answered_once_and_is_the_last() {
     let told = poll_fn(|cx| ours.poll_receive(cx).map(|next| Told::by_us(&next.unwrap()))).await;
     assert_eq!(told, Told::Closed(1001));
     ours.send_close(1000).unwrap();
-    ours.send_text("late".into()).unwrap();
+    ours.send_text("late").unwrap();
     ours.send_ping().unwrap();
     poll_fn(|cx| ours.poll_flush(cx)).await.unwrap();
     let answer = theirs.next().await;
