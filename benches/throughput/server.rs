@@ -1,21 +1,18 @@
-//! The other end: a cloud application that is as fast as it can be, so that the client is what is measured.
+//! The other end: a cloud application that costs little beside the client, so that the client is what is measured. One
+//! thread, one connection at a time, and no more of the WebSocket (RFC 6455) than the clients use: frames of text, whole.
 
+use std::io::{Error, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use futures_util::{FutureExt, SinkExt, StreamExt};
 use nbwss::protocol::notification::Job;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tokio_tungstenite::tungstenite;
 
 use crate::certs;
 
@@ -31,63 +28,50 @@ pub enum Work {
 /// A running server, on a thread of its own; ends when it is dropped.
 pub struct Server {
     thread: Option<JoinHandle<()>>,
-    stop: Option<oneshot::Sender<()>>,
     port: u16,
     dir: PathBuf,
     seen: Arc<Seen>,
 }
 
-/// What the server sees of the client's work.
+/// What the server sees of the client's work, and of the end.
 #[derive(Default)]
 struct Seen {
     operations: AtomicU64,
-    /// From the flush of a command to its answer; filled when one is outstanding.
+    /// From the sending of a command to its answer; filled when one is outstanding.
     latencies: Mutex<Vec<Duration>>,
+    stopped: AtomicBool,
 }
 
 impl Server {
     pub fn start(work: Work) -> Server {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let certificates = certs::Certificates::generate(&[]).expect("certificates");
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("throughput");
         std::fs::create_dir_all(&dir).expect("a directory");
         std::fs::write(dir.join("ca.pem"), &certificates.ca_pem).expect("the CA file");
         let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let config = rustls::ServerConfig::builder_with_provider(provider.into())
+        let config = ServerConfig::builder_with_provider(provider.into())
             .with_safe_default_protocol_versions()
             .expect("TLS versions")
             .with_no_client_auth()
             .with_single_cert(certificates.chain, certificates.key)
             .expect("a certificate");
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let config = Arc::new(config);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let seen = Arc::new(Seen::default());
-        let for_task = seen.clone();
-        let (stop, stopped) = oneshot::channel();
-        let accepting = async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, seen) = (acceptor.clone(), for_task.clone());
-                tokio::spawn(async move {
-                    stream.set_nodelay(true).expect("a socket");
-                    let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let config = WebSocketConfig::default().write_buffer_size(16 << 10).read_buffer_size(16 << 10);
-                    let socket = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await;
-                    let _ = serve(socket.expect("an upgrade"), work, &seen).await;
-                });
-            }
-        };
+        let seen_there = seen.clone();
         // By another name than the client's threads.
         let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    () = accepting => {}
-                    _ = stopped => {}
+            loop {
+                let (stream, _) = listener.accept().expect("a connection");
+                if seen_there.stopped.load(Ordering::Acquire) {
+                    return;
                 }
-            });
+                // Connections end by an error: a client that is killed says no goodbye.
+                let _ = serve(stream, config.clone(), work, &seen_there);
+            }
         });
-        let thread = thread.expect("a thread");
-        Server { thread: Some(thread), stop: Some(stop), port, dir, seen }
+        Server { thread: Some(thread.expect("a thread")), port, dir, seen }
     }
 
     pub fn ca_file(&self) -> PathBuf {
@@ -118,60 +102,116 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        self.seen.stopped.store(true, Ordering::Release);
+        // The client has gone, and the thread waits for the next.
+        TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("a connection");
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the server's thread");
         }
     }
 }
 
-type Socket = WebSocketStream<TlsStream<TcpStream>>;
-
-/// Reads everything that is there, answers it, flushes once: as fast as this WebSocket implementation goes.
-async fn serve(mut socket: Socket, work: Work, seen: &Seen) -> Result<(), Error> {
-    let Some(connect) = socket.next().await else { return Ok(()) };
-    let answer = envelope(id_of(connect?.to_text()?), "CONNECT", "RESPONSE", r#"{"valid":true}"#);
-    socket.send(Message::text(answer)).await?;
+/// Reads everything that is there, answers it, and sends all answers at once.
+fn serve(tcp: TcpStream, config: Arc<ServerConfig>, work: Work, seen: &Seen) -> Result<(), Error> {
+    tcp.set_nodelay(true)?;
+    let mut tls = ServerConnection::new(config).map_err(Error::other)?;
+    tls.set_buffer_limit(None);
+    let socket = tungstenite::accept(StreamOwned::new(tls, tcp)).map_err(|_| Error::other("no upgrade"))?;
+    let StreamOwned { conn: mut tls, sock: mut tcp } = socket.into_inner();
     let mut commands = Commands::new();
-    let mut flushed = Instant::now();
-    if let Work::Commands { outstanding } = work {
-        for _ in 0..outstanding {
-            socket.feed(commands.next()).await?;
+    let (mut received, mut sent) = (Vec::new(), Vec::new());
+    let mut is_connected = false;
+    let mut sent_at = Instant::now();
+    loop {
+        if tls.read_tls(&mut tcp)? == 0 {
+            return Ok(());
         }
-        socket.flush().await?;
-    }
-    while let Some(first) = socket.next().await {
-        let mut message = first?;
-        if let Work::Commands { outstanding: 1 } = work {
-            seen.latencies.lock().expect("no panic").push(flushed.elapsed());
+        tls.process_new_packets().map_err(Error::other)?;
+        match tls.reader().read_to_end(&mut received) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+            _ => {}
         }
-        loop {
-            if let Message::Text(text) = &message {
-                let reply = match work {
-                    Work::Commands { .. } => {
-                        // A refusal would be quick; the first answer tells.
-                        let is_first = seen.operations.load(Ordering::Relaxed) == 0;
-                        assert!(!is_first || text.contains(r#""statusCode":200"#), "{text}");
-                        seen.operations.fetch_add(1, Ordering::Relaxed);
-                        commands.next()
-                    }
-                    Work::Notifications => {
-                        let objects = text.matches("\"object\"").count();
-                        seen.operations.fetch_add(objects as u64, Ordering::Relaxed);
-                        Message::text(envelope(id_of(text), "NOTIFICATION", "RESPONSE", "[]"))
-                    }
-                };
-                socket.feed(reply).await?;
+        let mut done = 0;
+        while let Some((head, mask, content)) = first_frame(&received[done..]) {
+            let content = done + content.start..done + content.end;
+            done = content.end;
+            let content = &mut received[content];
+            if head == CLOSE {
+                return Ok(());
             }
-            match socket.next().now_or_never() {
-                Some(Some(next)) => message = next?,
-                _ => break,
+            assert_eq!(head, TEXT, "whole texts only");
+            if !is_connected {
+                let answer = envelope(id_of(unmasked(mask, content)), "CONNECT", "RESPONSE", r#"{"valid":true}"#);
+                push_frame(&mut sent, &answer);
+                is_connected = true;
+                if let Work::Commands { outstanding } = work {
+                    (0..outstanding).for_each(|_| push_frame(&mut sent, commands.next()));
+                }
+                continue;
+            }
+            match work {
+                Work::Commands { outstanding } => {
+                    if outstanding == 1 {
+                        seen.latencies.lock().expect("no panic").push(sent_at.elapsed());
+                    }
+                    // A refusal would be quick; the first answer tells.
+                    if seen.operations.fetch_add(1, Ordering::Relaxed) == 0 {
+                        let text = unmasked(mask, content);
+                        assert!(text.contains(r#""statusCode":200"#), "{text}");
+                    }
+                    push_frame(&mut sent, commands.next());
+                }
+                Work::Notifications => {
+                    let text = unmasked(mask, content);
+                    let objects = text.matches("\"object\"").count();
+                    seen.operations.fetch_add(objects as u64, Ordering::Relaxed);
+                    push_frame(&mut sent, &envelope(id_of(text), "NOTIFICATION", "RESPONSE", "[]"));
+                }
             }
         }
-        flushed = Instant::now();
-        socket.flush().await?;
+        received.drain(..done);
+        tls.writer().write_all(&sent)?;
+        sent.clear();
+        sent_at = Instant::now();
+        while tls.wants_write() {
+            tls.write_tls(&mut tcp)?;
+        }
     }
-    Ok(())
+}
+
+/// First byte of a frame: a text, whole.
+const TEXT: u8 = 0x81;
+/// First byte of a frame: a goodbye.
+const CLOSE: u8 = 0x88;
+
+/// The first byte of the first frame, its mask, and where its content is; `None` where not all of it is there.
+fn first_frame(bytes: &[u8]) -> Option<(u8, [u8; 4], Range<usize>)> {
+    let (length, head_bytes) = match bytes.get(1)? & 0x7f {
+        126 => (usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)), 4),
+        127 => (usize::try_from(u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?)).ok()?, 10),
+        length => (usize::from(length), 2),
+    };
+    let mask = *bytes.get(head_bytes..)?.first_chunk()?;
+    let start = head_bytes + mask.len();
+    (start + length <= bytes.len()).then(|| (bytes[0], mask, start..start + length))
+}
+
+fn unmasked(mask: [u8; 4], content: &mut [u8]) -> &str {
+    content.iter_mut().zip(mask.into_iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+    std::str::from_utf8(content).expect("text")
+}
+
+/// Appends a text in a frame.
+fn push_frame(sent: &mut Vec<u8>, text: &str) {
+    sent.push(TEXT);
+    match text.len() {
+        length @ ..=125 => sent.push(length as u8),
+        length => {
+            sent.push(126);
+            sent.extend(u16::try_from(length).expect("a short text").to_be_bytes());
+        }
+    }
+    sent.extend(text.as_bytes());
 }
 
 fn id_of(text: &str) -> &str {
@@ -204,11 +244,11 @@ impl Commands {
         Commands { number: 0, text, at: start..start + Commands::ID_DIGITS }
     }
 
-    fn next(&mut self) -> Message {
+    fn next(&mut self) -> &str {
         self.number += 1;
         let number = format!("{:0digits$}", self.number, digits = Commands::ID_DIGITS);
         self.text.replace_range(self.at.clone(), &number);
-        Message::text(self.text.as_str())
+        &self.text
     }
 }
 
