@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{self, Thread};
+use std::thread::{self, Thread, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::host::Host;
@@ -30,17 +30,21 @@ struct State {
     waiting: VecDeque<Request>,
     /// Threads with nothing to do. The one that came last is woken first: its memory is still close to it.
     idle: Vec<Thread>,
+    /// Woken last, or took a request last, and has not come back for the next.
+    at_work: Option<ThreadId>,
     closed: bool,
 }
 
 impl Calls {
-    /// Queues all of them and wakes one thread. While callbacks are quick it does them all; else it wakes the next
-    /// if it leaves any, so that slow ones soon have every thread.
+    /// Queues all of them and wakes one thread, unless one is at it. While callbacks are quick it does them all; else it
+    /// wakes the next if it leaves any, so that slow ones soon have every thread.
     pub(super) fn push_all(&self, requests: &mut Vec<Request>) {
         let mut state = lock(&self.state);
         state.waiting.extend(requests.drain(..));
         self.length.store(state.waiting.len(), Ordering::Relaxed);
-        self.wake_one(state);
+        if state.at_work.is_none() || !self.quick.load(Ordering::Relaxed) {
+            self.wake_one(state);
+        }
     }
 
     /// Wakes another thread if requests have waited so long that the callbacks cannot be quick any more. Returns
@@ -51,6 +55,9 @@ impl Calls {
 
     fn wake_one(&self, mut state: MutexGuard<'_, State>) -> bool {
         let thread = if state.waiting.is_empty() { None } else { state.idle.pop() };
+        if let Some(thread) = &thread {
+            state.at_work = Some(thread.id());
+        }
         drop(state);
         thread.inspect(Thread::unpark).is_some()
     }
@@ -78,8 +85,8 @@ impl Calls {
         std::mem::take(&mut state.waiting)
     }
 
-    /// The next request, and whether it had to be waited for. `None`: the threads end.
-    fn wait(&self) -> Option<(Request, bool)> {
+    /// The next request for this thread, and whether it had to be waited for. `None`: the threads end.
+    fn wait(&self, this: &Thread) -> Option<(Request, bool)> {
         let mut state = lock(&self.state);
         let mut slept = false;
         loop {
@@ -88,13 +95,16 @@ impl Calls {
             }
             if let Some(request) = state.waiting.pop_front() {
                 self.length.store(state.waiting.len(), Ordering::Relaxed);
+                state.at_work = Some(this.id());
                 if slept && !self.quick.load(Ordering::Relaxed) {
                     self.wake_one(state);
                 }
                 return Some((request, slept));
             }
             slept = true;
-            let this = thread::current();
+            if state.at_work == Some(this.id()) {
+                state.at_work = None;
+            }
             state.idle.push(this.clone());
             drop(state);
             thread::park();
@@ -115,8 +125,9 @@ pub(super) fn turn(shared: &Shared, host: &dyn Host) -> usize {
 
 /// One thread's work until [`Calls::close`].
 pub(super) fn run(shared: &Shared, host: Arc<dyn Host>) {
+    let this = thread::current();
     let mut now = Instant::now();
-    while let Some((request, slept)) = shared.calls.wait() {
+    while let Some((request, slept)) = shared.calls.wait(&this) {
         let begun = if slept { Instant::now() } else { now };
         runner::call_in_time(shared, &*host, request, begun);
         now = Instant::now();
