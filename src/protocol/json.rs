@@ -11,10 +11,10 @@ pub(super) fn plain_run(bytes: &[u8]) -> usize {
         let word = u64::from_le_bytes(*chunk);
         // A subtraction reaches the high bit of a byte below 128 if that is less than what is taken from it. What is
         // borrowed then disturbs only the bytes behind, and the first is what counts.
-        let quotes = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
         let backslashes = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
-        let controls = word.wrapping_sub(ONES * u64::from(b' '));
-        let special = (quotes | backslashes | controls) & !word & HIGH_BITS;
+        // With this bit changed, control characters and the quote are all that is below `!`.
+        let others = (word ^ (ONES * u64::from(b'"' ^ b' '))).wrapping_sub(ONES * u64::from(b'!'));
+        let special = (backslashes | others) & !word & HIGH_BITS;
         if special != 0 {
             return bytes.len() - rest.len() + special.trailing_zeros() as usize / 8;
         }
