@@ -116,7 +116,16 @@ impl<'m> Reader<'m> {
     }
 
     /// The next byte that is not white space.
+    #[inline]
     fn next_byte(&mut self) -> Option<u8> {
+        match self.byte() {
+            Some(byte) if byte <= b' ' => self.next_behind_white_space(),
+            byte => byte,
+        }
+    }
+
+    #[inline(never)]
+    fn next_behind_white_space(&mut self) -> Option<u8> {
         while matches!(self.byte(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
         }
