@@ -84,7 +84,7 @@ pub enum Next<'a> {
 
 impl Answers {
     /// A second answer is the sign of a burst, for which so much memory is taken at once.
-    const BURST_BYTES: usize = 8 << 10;
+    const BURST_BYTES: usize = 16 << 10;
 
     pub(super) fn push(&mut self, answer: Encoded) {
         self.bytes += answer.len();
