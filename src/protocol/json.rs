@@ -75,22 +75,7 @@ fn push_escape(out: &mut String, byte: u8) {
 
 /// Appends a whole number.
 pub(crate) fn push_integer(out: &mut String, number: i64) {
-    if number < 0 {
-        out.push('-');
-    }
-    push_digits(out, number.unsigned_abs());
-}
-
-/// Appends the digits, two per division.
-fn push_digits(out: &mut String, number: u64) {
-    if number >= 100 {
-        push_digits(out, number / 100);
-    }
-    let pair = (number % 100) as u8;
-    if number >= 10 {
-        out.push(char::from(b'0' + pair / 10));
-    }
-    out.push(char::from(b'0' + pair % 10));
+    out.push_str(itoa::Buffer::new().format(number));
 }
 
 /// Whether objects and arrays are nested deeper than this; exact where the text is JSON.
