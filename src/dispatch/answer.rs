@@ -82,6 +82,17 @@ pub enum Next<'a> {
     Long(Text),
 }
 
+impl Deref for Next<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Next::Short(text) => text,
+            Next::Long(text) => text,
+        }
+    }
+}
+
 impl Answers {
     /// A second answer is the sign of a burst, for which so much memory is taken at once.
     const BURST_BYTES: usize = 16 << 10;
@@ -142,11 +153,7 @@ mod tests {
         assert_eq!(answers.bytes(), lengths.clone().sum::<usize>());
         assert!(lengths.clone().any(|length| length > MAX_TEXT_BYTES) && lengths.clone().any(|length| length < 100));
         for n in 0..100 {
-            match answers.pop() {
-                Some(Next::Short(short)) => assert_eq!(short, text(n)),
-                Some(Next::Long(long)) => assert_eq!(*long, *text(n)),
-                None => panic!("{n} is missing"),
-            }
+            assert_eq!(answers.pop().as_deref(), Some(&*text(n)));
         }
         assert!(answers.is_empty() && answers.pop().is_none());
     }

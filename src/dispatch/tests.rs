@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{
-    Answer, AuditRecord, CallId, Dispatch, Expired, Logged, Next, Notice, Policy, SessionId, Step, Verdict, Wanted,
-};
+use super::{Answer, AuditRecord, CallId, Dispatch, Expired, Logged, Notice, Policy, SessionId, Step, Verdict, Wanted};
 use crate::protocol::{BadCommand, CommandRequest, Response, ResponseFormat};
 use crate::settings::Settings;
 use crate::time::Now;
@@ -121,10 +119,7 @@ impl World {
         let mut answers = self.dispatch.take_answers(session);
         let mut texts = Vec::new();
         while let Some(next) = answers.pop() {
-            texts.push(match next {
-                Next::Short(text) => text.to_owned(),
-                Next::Long(text) => text.to_string(),
-            });
+            texts.push(next.to_owned());
         }
         texts
     }

@@ -364,9 +364,12 @@ impl World {
                 None => {
                     let Some(open) = connection.open else { return };
                     let group_id = GROUPS[connection.group];
-                    let answers = self.dispatch.take_answers(open);
+                    let mut answers = self.dispatch.take_answers(open);
                     if !answers.is_empty() {
-                        answers.into_iter().for_each(|text| self.send(id, 0, Wire::Text(text.to_string(), self.at)));
+                        while let Some(text) = answers.pop() {
+                            let text = text.to_owned();
+                            self.send(id, 0, Wire::Text(text, self.at));
+                        }
                         continue;
                     }
                     match self.outbox.poll_transmit(now, group_id) {
