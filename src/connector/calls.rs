@@ -30,7 +30,7 @@ struct State {
     waiting: VecDeque<Request>,
     /// Threads with nothing to do. The one that came last is woken first: its memory is still close to it.
     idle: Vec<Thread>,
-    /// Woken last, or took a request last, and has not come back for the next.
+    /// Was woken last, or took a request last, and has not found the queue empty since.
     at_work: Option<ThreadId>,
     closed: bool,
 }

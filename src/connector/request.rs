@@ -194,3 +194,21 @@ impl Drop for Request {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_text_comes_back_whatever_lines_the_id_and_the_body_have() {
+        let id = "an\nid\n";
+        for body in [None, Some(""), Some("one\ntwo\n")] {
+            let headers = vec![("a".into(), "".into()), ("b".into(), "c".into())];
+            let request =
+                CommandRequest { uri: "/u".into(), method: "GET".into(), headers, body: body.map(Into::into) };
+            let texts = Texts::new(id, &request);
+            assert_eq!((texts.id(), texts.body()), (id, body));
+            assert_eq!(texts.lines().collect::<Vec<_>>(), ["GET", "/u", "a", "", "b", "c"]);
+        }
+    }
+}

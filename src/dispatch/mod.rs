@@ -5,6 +5,7 @@
 //! asked last, or hears that there was no room to keep it. Nothing that the policy does not allow reaches the host.
 
 mod answer;
+mod answers;
 mod audit;
 mod chunks;
 mod deadlines;
@@ -25,7 +26,8 @@ use rustc_hash::FxBuildHasher;
 use crate::protocol::{self, BadCommand, CommandRequest, ResponseFormat};
 use crate::settings::Settings;
 use crate::time::Now;
-pub use answer::{Answer, Answers, Encoded, Next};
+pub use answer::{Answer, Encoded};
+pub use answers::{Answers, Next};
 pub use audit::{AuditRecord, Decision, Step};
 use deadlines::Deadlines;
 use name::Name;
@@ -285,8 +287,9 @@ impl Dispatch {
                     response = response.with_header("retry-after", "1");
                 }
                 let answer = Answer::new(now, id, &response, &self.format);
-                let arrival = self.arrive(now, session, id, request.as_ref().ok(), decision);
-                self.audit_end(now, id, arrival, &answer);
+                if let Some(arrival) = self.arrive(now, session, id, request.as_ref().ok(), decision) {
+                    self.audit_end(now, id, arrival, &answer);
+                }
                 answer.text
             }
         };
@@ -460,7 +463,9 @@ impl Dispatch {
         self.remembered.insert(now.instant, call.key, &answer.text);
         let answer =
             if self.has_room(call.session, &answer.text) { answer } else { self.no_room(now, call.name.as_str()) };
-        self.audit_end(now, call.name.as_str(), call.arrived, &answer);
+        if let Some(arrival) = call.arrived {
+            self.audit_end(now, call.name.as_str(), arrival, &answer);
+        }
         let calls = self.sessions.get_mut(&call.session)?;
         calls.deadlines.remove((call.deadline, call.id));
         calls.push(answer.text);

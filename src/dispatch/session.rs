@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::CallId;
-use super::answer::{Answers, Encoded};
+use super::answer::Encoded;
+use super::answers::Answers;
 use super::deadlines::Deadlines;
 use super::rate::Rate;
 

@@ -124,6 +124,7 @@ impl<'m> Reader<'m> {
         }
     }
 
+    /// Apart, because most peers send none, and what is seldom needed makes the rest slow.
     #[inline(never)]
     fn next_behind_white_space(&mut self) -> Option<u8> {
         while matches!(self.byte(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
