@@ -288,7 +288,7 @@ impl Dispatch {
                 }
                 let answer = Answer::new(now, id, &response, &self.format);
                 if let Some(arrival) = self.arrive(now, session, id, request.as_ref().ok(), decision) {
-                    self.audit_end(now, id, arrival, &answer);
+                    self.audit_end(now, id, *arrival, &answer);
                 }
                 answer.text
             }
@@ -464,7 +464,7 @@ impl Dispatch {
         let answer =
             if self.has_room(call.session, &answer.text) { answer } else { self.no_room(now, call.name.as_str()) };
         if let Some(arrival) = call.arrived {
-            self.audit_end(now, call.name.as_str(), arrival, &answer);
+            self.audit_end(now, call.name.as_str(), *arrival, &answer);
         }
         let calls = self.sessions.get_mut(&call.session)?;
         calls.deadlines.remove((call.deadline, call.id));

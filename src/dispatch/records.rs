@@ -93,7 +93,7 @@ impl Dispatch {
         (self.wanted.audit || self.wanted.log == Logged::Everything).then(|| Box::new(arrival))
     }
 
-    pub(super) fn audit_end(&mut self, now: Now, id: &str, arrival: Box<Arrival>, answer: &Answer) {
+    pub(super) fn audit_end(&mut self, now: Now, id: &str, arrival: Arrival, answer: &Answer) {
         if !self.wanted.audit && self.notices.len() >= MAX_WAITING_LINES {
             return;
         }
