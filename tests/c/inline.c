@@ -60,9 +60,7 @@ static bool stays_below(struct counter *counter, long value, long milliseconds) 
 /* Released by its own event. A second one for the same call would come after another limit. */
 static void block(struct inline_host *host) {
   host->blocking_calls++;
-  long begin = now_ms();
   CHECK(counter_reaches(&host->blocks, host->blocking_calls));
-  CHECK(now_ms() - begin >= host->inline_limit_ms - 1);
   CHECK(stays_below(&host->blocks, host->blocking_calls + 1, 3 * host->inline_limit_ms));
 }
 
